@@ -1,0 +1,1 @@
+"""Jupyter magics to see, plan and safely delete the connections of a Versori organisation."""
