@@ -1,1 +1,89 @@
-"""Jupyter magics to see, plan and safely delete the connections of a Versori organisation."""
+"""Jupyter magics to see, plan and safely delete the connections of a Versori organisation.
+
+In a notebook::
+
+    %load_ext versori_magics
+    df = %versori_connections . --usage
+
+and as functions::
+
+    import versori_magics as versori
+    df = versori.connections(".", usage=True)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from versori_magics._version import __version__
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from versori_magics.deletion.plan import Verdict
+    from versori_magics.deletion.report import Outcome
+    from versori_magics.errors import VersoriError
+    from versori_magics.notebook.shown import DeletionPlan, DeletionReport
+    from versori_magics.notebook.verbs import connect, connection, connections, delete, plan, resume, runs, sandbox
+    from versori_magics.platform.client import Client
+
+__all__ = [
+    "Client",
+    "DeletionPlan",
+    "DeletionReport",
+    "Outcome",
+    "Verdict",
+    "VersoriError",
+    "__version__",
+    "connect",
+    "connection",
+    "connections",
+    "delete",
+    "load_ipython_extension",
+    "plan",
+    "resume",
+    "runs",
+    "sandbox",
+    "unload_ipython_extension",
+]
+
+_VERBS = ("connect", "connection", "connections", "delete", "plan", "resume", "runs", "sandbox")
+# Name -> module: what a name needs is imported when it is first used, so that loading is not noticed.
+_LAZY = dict.fromkeys(_VERBS, "notebook.verbs") | {
+    "Client": "platform.client",
+    "DeletionPlan": "notebook.shown",
+    "DeletionReport": "notebook.shown",
+    "Outcome": "deletion.report",
+    "Verdict": "deletion.plan",
+    "VersoriError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics; silent, and opens no connection."""
+    from versori_magics.notebook.magics import VersoriMagics
+
+    shell.register_magics(VersoriMagics)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics away again."""
+    from versori_magics.notebook.magics import PARSERS, VersoriMagics
+
+    for name in PARSERS:
+        shell.magics_manager.magics["line"].pop(name, None)
+    shell.magics_manager.registry.pop(VersoriMagics.__name__, None)

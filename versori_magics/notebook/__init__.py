@@ -1,0 +1,1 @@
+"""Floor 3: the only floor that imports IPython, pandas and ipywidgets."""

@@ -1,0 +1,286 @@
+"""Where settings come from, and every constant.
+
+Arguments win over `connect`, that over the environment, that over the vendor CLI's active context, that over the
+defaults. A context that is named outright (`%versori_connect NAME`) counts as arguments: its server, organisation
+and token belong together.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from versori_magics.errors import SettingsError
+from versori_magics.platform.auth import AUTH_KINDS, Secret, read_token
+from versori_magics.platform.ids import canonical_ulid
+from versori_magics.text import one_line
+
+# reference: the published servers of the Platform API, by the names people use for them.
+SERVERS = {
+    "production": "https://platform.versori.com/api/v2",
+    "staging": "https://platform-staging.versori.com/api/v2",
+    "development": "http://localhost:8901",
+}
+DEFAULT_SERVER = "production"
+CLI_CONFIG = ".versori/config.yaml"  # below the home folder
+MAX_ROWS = 100  # more than this needs --max: a slip of a filter must not empty an organisation
+WORKERS = 8
+MAX_WORKERS = 32
+_WORD = 16  # letters that an error shows of a value
+
+# setting -> environment variable
+VARIABLES = {
+    "server": "VERSORI_SERVER",
+    "organisation": "VERSORI_ORGANISATION",
+    "token": "VERSORI_TOKEN",
+    "auth": "VERSORI_AUTH",
+    "context": "VERSORI_CONTEXT",
+}
+CONFIG_VARIABLE = "VERSORI_CONFIG"
+JOURNAL_VARIABLE = "VERSORI_JOURNAL"
+PROTECT_VARIABLE = "VERSORI_PROTECT"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is needed to talk to one organisation of one server.
+
+    Parameters
+    ----------
+    server : str
+        Base URL, checked: https, or http to this machine only; no credentials, query or trailing slash.
+    organisation : str or None
+        ULID of the connected organisation.
+    token : Secret or None
+        The token; prints as ``***``.
+    auth : str
+        ``auto``, ``bearer``, ``jwt`` or ``cookie``.
+    sources : mapping
+        Setting -> where it came from, in words.
+    """
+
+    server: str
+    organisation: str | None
+    token: Secret | None
+    auth: str
+    sources: Mapping[str, str] = field(compare=False)
+
+
+def resolve(
+    arguments: Mapping[str, str | Secret | None], environ: Mapping[str, str] | None = None, home: Path | None = None
+) -> Settings:
+    """Find every setting.
+
+    Parameters
+    ----------
+    arguments : mapping
+        ``server``, ``organisation``, ``token``, ``auth``, ``context``; None or blank means not given.
+    environ : mapping, optional
+        Default `os.environ`.
+    home : Path, optional
+        Where the CLI's folder is looked for. Default: the home folder.
+
+    Raises
+    ------
+    SettingsError
+        Where a value makes no sense, or a context or configuration file that was named cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    layers: list[tuple[str, Mapping[str, str | Secret]]] = [("argument", _given(arguments))]
+    if context := layers[0][1].get("context"):
+        layers.append((f"context {one_line(context)}", _context(str(context), environ, home)))
+    layers.append(("environment", _given({name: environ.get(variable) for name, variable in VARIABLES.items()})))
+    wanted = ("server", "organisation", "token")
+    if not context and not all(any(layer.get(name) for _, layer in layers) for name in wanted):
+        named = environ.get(VARIABLES["context"], "").strip() or None
+        active = _context(named, environ, home)
+        layers.append((f"CLI context {one_line(active.get('context', ''))}".strip(), active))
+    layers.append(("default", {"server": DEFAULT_SERVER, "auth": "auto"}))
+
+    values: dict[str, str | Secret] = {}
+    sources: dict[str, str] = {}
+    for name in (*wanted, "auth"):
+        for source, layer in layers:
+            if layer.get(name):
+                values[name], sources[name] = layer[name], source
+                break
+    organisation = values.get("organisation")
+    return Settings(
+        server=server_url(str(values["server"])),
+        organisation=check_ulid(str(organisation), "organisation") if organisation else None,
+        token=read_token(values["token"]) if "token" in values else None,
+        auth=check_auth(str(values["auth"])),
+        sources=sources,
+    )
+
+
+def _given(values: Mapping[str, str | Secret | None]) -> dict[str, str | Secret]:
+    return {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
+
+
+def server_url(server: str) -> str:
+    """Return the base URL of a server given by name (production, staging, development) or by URL.
+
+    Raises
+    ------
+    SettingsError
+        Where it is neither, or plain http to another machine: a token must not travel unencrypted.
+    """
+    known = SERVERS.get(server.strip().lower())
+    if known:
+        return known
+    shown = one_line(server.rsplit("@", maxsplit=1)[-1], 120)
+    names = ", ".join(SERVERS)
+    try:
+        parts = urlsplit(server.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if not host or parts.scheme not in {"http", "https"}:
+        # Settings get swapped: what is neither a word nor a URL may be the token, and is not shown.
+        named = repr(shown) if "://" in shown or (shown.isalpha() and len(shown) <= _WORD) else "What is set"
+        raise SettingsError(f"{named} is no server.", hint=f"Give {names}, or a URL such as https://host/api/v2.")
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        raise SettingsError(
+            f"The server's URL ({shown}) must not hold credentials.", hint="Set VERSORI_TOKEN and leave them out."
+        )
+    if parts.query or parts.fragment or any(char.isspace() or not char.isprintable() for char in server.strip()):
+        raise SettingsError(f"The server's URL ({shown}) must have no query, fragment or blanks.")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise SettingsError(
+            f"The server {shown} is plain http, and not on this machine: the token would travel in the clear.",
+            hint="Use https://.",
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name is this machine: ``localhost`` or a loopback address, nothing that needs DNS."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_auth(auth: str) -> str:
+    """Return the kind of authentication, or raise a `SettingsError` that names the kinds there are."""
+    kind = auth.strip().lower()
+    if kind not in AUTH_KINDS:
+        named = repr(kind) if kind.isalpha() and len(kind) <= _WORD else "What is set"
+        raise SettingsError(f"{named} is no kind of authentication.", hint=f"Use {', '.join(AUTH_KINDS)}.")
+    return kind
+
+
+def check_ulid(value: str, what: str) -> str:
+    """Return the id in its canonical upper case.
+
+    Raises
+    ------
+    SettingsError
+        Where it is no ULID.
+    """
+    found = canonical_ulid(value.strip())
+    if found is None:
+        raise SettingsError(
+            # Not the value itself: settings get swapped, and then it is the token.
+            f"The {what} ({len(value.strip())} characters) is no ULID.",
+            hint="A ULID has 26 characters, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV.",
+        )
+    return found
+
+
+def contexts(environ: Mapping[str, str] | None = None, home: Path | None = None) -> list[str]:
+    """Return the names of the vendor CLI's contexts; empty where there is no usable configuration.
+
+    Source: platform-api, "The CLI keeps contexts in ~/.versori/config.yaml".
+    """
+    try:
+        return list(_cli_config(os.environ if environ is None else environ, home)[1])
+    except SettingsError:
+        return []
+
+
+def _context(name: str | None, environ: Mapping[str, str], home: Path | None) -> dict[str, str | Secret]:
+    """Return the settings of one CLI context, the active one for None; empty where the CLI is not set up."""
+    active, entries = _cli_config(environ, home)
+    if name is None:
+        name = active
+        if not name:
+            return {}
+    if name not in entries:
+        close = difflib.get_close_matches(name, entries, n=1)
+        known = f"Did you mean {close[0]!r}?" if close else f"There are: {one_line(', '.join(entries)) or 'none'}."
+        raise SettingsError(f"The CLI's configuration has no context {one_line(name, 60)!r}.", hint=known)
+    entry = entries[name]
+    if not isinstance(entry, Mapping):
+        raise SettingsError(f"The CLI's context {one_line(name, 60)!r} is not a mapping.", hint="Repair its file.")
+    texts: dict[str, str] = {}
+    for key in ("organisation_id", "jwt", "url_overwrite"):
+        value = entry.get(key)
+        if value is not None and not isinstance(value, str):
+            # The value itself is not shown: it may be the token.
+            raise SettingsError(
+                f"In the CLI's context {one_line(name, 60)!r}, {key} is not text.", hint="Put it in quotes."
+            )
+        texts[key] = (value or "").strip()
+    return _given(
+        {
+            "context": name,
+            "server": texts["url_overwrite"] or DEFAULT_SERVER,  # platform-api: empty means production
+            "organisation": texts["organisation_id"],
+            "token": Secret(texts["jwt"]) if texts["jwt"] else None,
+        }
+    )
+
+
+def _cli_config(environ: Mapping[str, str], home: Path | None) -> tuple[str, Mapping[str, object]]:
+    """Return the active context's name and every context; both empty where the CLI is not set up."""
+    named = environ.get(CONFIG_VARIABLE, "").strip()
+    path = Path(named).expanduser() if named else (home or Path.home()) / CLI_CONFIG
+    shown = one_line(path, 120)
+    try:
+        content = _yaml(path, shown)
+    except FileNotFoundError:
+        content = None
+        if named:
+            problem = f"{CONFIG_VARIABLE} names {shown}, which does not exist."
+            raise SettingsError(problem, hint="Correct the path, or unset the variable.") from None
+    if content is None:
+        return "", {}
+    if not isinstance(content, Mapping):
+        raise SettingsError(f"The CLI's configuration {shown} is not a mapping.", hint="Repair it.")
+    active, entries = content.get("active_context"), content.get("contexts")
+    if not isinstance(active, str | None) or not isinstance(entries, Mapping | None):
+        raise SettingsError(
+            f"The CLI's configuration {shown} has no usable active_context and contexts.", hint="Repair it."
+        )
+    return active or "", {str(name): entry for name, entry in (entries or {}).items()}
+
+
+def _yaml(path: Path, shown: str) -> object:
+    import yaml
+
+    problem = ""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        problem = f"cannot be read ({type(error).__name__})"
+    except yaml.YAMLError as error:
+        # Only the line's number: yaml quotes the line itself, and that may be the token's.
+        mark = getattr(error, "problem_mark", None)
+        problem = "is no YAML" + (f" (line {mark.line + 1})" if mark else "")
+    except (ValueError, RecursionError) as error:
+        problem = f"is no YAML ({type(error).__name__})"
+    raise SettingsError(
+        f"The CLI's configuration {shown} {problem}.",
+        hint="Repair it, or set VERSORI_SERVER, VERSORI_ORGANISATION and VERSORI_TOKEN.",
+    )
