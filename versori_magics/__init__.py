@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from versori_magics.deletion.plan import Verdict
     from versori_magics.deletion.report import Outcome
     from versori_magics.errors import VersoriError
+    from versori_magics.notebook.deleting import delete, plan, resume
+    from versori_magics.notebook.reading import connect, connection, connections, runs
     from versori_magics.notebook.shown import DeletionPlan, DeletionReport
-    from versori_magics.notebook.verbs import connect, connection, connections, delete, plan, resume, runs, sandbox
+    from versori_magics.notebook.yard import sandbox
     from versori_magics.platform.client import Client
 
 __all__ = [
@@ -47,9 +49,11 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-_VERBS = ("connect", "connection", "connections", "delete", "plan", "resume", "runs", "sandbox")
 # Name -> module: what a name needs is imported when it is first used, so that loading is not noticed.
-_LAZY = dict.fromkeys(_VERBS, "notebook.verbs") | {
+_LAZY = {
+    **dict.fromkeys(("connect", "connection", "connections", "runs"), "notebook.reading"),
+    **dict.fromkeys(("delete", "plan", "resume"), "notebook.deleting"),
+    "sandbox": "notebook.yard",
     "Client": "platform.client",
     "DeletionPlan": "notebook.shown",
     "DeletionReport": "notebook.shown",

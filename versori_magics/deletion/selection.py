@@ -7,8 +7,49 @@ from typing import Any
 
 from versori_magics.errors import SelectionError
 from versori_magics.platform.ids import canonical_ulid
+from versori_magics.text import one_line
 
 EXAMPLE = "A connection id is a ULID: 26 letters and digits, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV."
+
+
+def selected(selection: Any, server: str, organisation: str) -> tuple[str, ...]:
+    """Return the ids that a selection names, checked without any request.
+
+    Parameters
+    ----------
+    selection : str, list, Series, or DataFrame with a column `id`
+        What was selected. A frame that tells where it is from must be from here.
+    server, organisation : str
+        Here.
+
+    Raises
+    ------
+    SelectionError
+        Where anything in it is no id, or it is of another server or organisation.
+    """
+    values = selection
+    if hasattr(selection, "columns"):
+        if list(selection.columns).count("id") != 1:
+            raise SelectionError(
+                "The DataFrame has not one column 'id'.", hint="Select with a frame that %versori_connections gave."
+            )
+        values = selection["id"]
+        if "organisation_id" in selection.columns:
+            for value in selection["organisation_id"].unique():
+                _check_home("organisation", value, organisation)
+    origin = getattr(selection, "attrs", {}).get("versori")
+    if isinstance(origin, dict):
+        _check_home("server", origin.get("server"), server)
+        _check_home("organisation", origin.get("organisation"), organisation)
+    return ids_of(values)
+
+
+def _check_home(what: str, found: object, wanted: str) -> None:
+    if found != wanted:
+        raise SelectionError(
+            f"The selection is of {what} {one_line(found, 100)}, and not of {wanted}.",
+            hint="List the connections of the one you mean, and select from that.",
+        )
 
 
 def ids_of(values: Any, what: str = "selection") -> tuple[str, ...]:

@@ -76,6 +76,13 @@ class MagicParser(argparse.ArgumentParser):
         return found
 
 
+def check_number(name: str, value: object, least: int, most: int | None) -> None:
+    """Raise an `ArgumentError` where a value is not a whole number within its limits."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
+        limits = f"from {least} to {most}" if most is not None else f"from {least} up"
+        raise ArgumentError(f"{name} takes a whole number {limits}, not {one_line(repr(value), 40)}.")
+
+
 def split(line: str, prog: str) -> list[str]:
     """Split a line as a shell does, quotes taken off; a comment or a semicolon is an error, not an argument."""
     problem = ""

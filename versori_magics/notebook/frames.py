@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import pandas as pd
 
-from versori_magics.text import one_line
+from versori_magics.text import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -164,7 +164,8 @@ def runs_frame(reports: Sequence[tuple[Report, str]], outcomes: Iterable[str]) -
 
 
 def _texts(values: Iterable[str | None]) -> pd.Series[str]:
-    return pd.Series(list(values), dtype="str")
+    """Return texts with their control characters made visible: a frame is shown by pandas, which lets them through."""
+    return pd.Series([None if value is None else visible(value) for value in values], dtype="str")
 
 
 def _times(values: Iterable[str | None]) -> pd.Series[pd.Timestamp]:

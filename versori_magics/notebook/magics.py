@@ -135,10 +135,10 @@ class VersoriMagics(Magics):
     @line_magic
     def versori_connect(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
         """Connect to a server and an organisation; see %versori_connect --help."""
-        from versori_magics.notebook import verbs
+        from versori_magics.notebook import reading
 
         said, found, asked = self._read("versori_connect", line, local_ns)
-        return asked or verbs.connect(
+        return asked or reading.connect(
             found.text(said.CONTEXT),
             server=found.text(said.server),
             org=found.text(said.org),
@@ -150,12 +150,12 @@ class VersoriMagics(Magics):
     @line_magic
     def versori_connections(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
         """List an organisation's connections; see %versori_connections --help."""
-        from versori_magics.notebook import verbs
+        from versori_magics.notebook import reading
 
         said, found, asked = self._read("versori_connections", line, local_ns)
         if asked is not None:
             return asked
-        return verbs.connections(
+        return reading.connections(
             found.organisation(said.ORG),
             system=found.text(said.system),
             end_user=found.text(said.end_user),
@@ -169,17 +169,17 @@ class VersoriMagics(Magics):
     @line_magic
     def versori_connection(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
         """Show one connection with its usage; see %versori_connection --help."""
-        from versori_magics.notebook import verbs
+        from versori_magics.notebook import reading
 
         said, found, asked = self._read("versori_connection", line, local_ns)
-        return asked or verbs.connection(found.organisation(said.ORG), found.selection([said.CONN]))
+        return asked or reading.connection(found.organisation(said.ORG), found.selection([said.CONN]))
 
     @needs_local_scope
     @no_var_expand
     @line_magic
     def versori_delete(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
         """Delete connections; see %versori_delete --help."""
-        from versori_magics.notebook import verbs
+        from versori_magics.notebook import deleting
 
         said, found, asked = self._read("versori_delete", line, local_ns)
         if asked is not None:
@@ -187,8 +187,8 @@ class VersoriMagics(Magics):
         org, selection = found.organisation(said.ORG), found.selection(said.CONN)
         breaking, protect = found.ids(getattr(said, "break")), found.text(said.protect)
         if said.dry_run:
-            return verbs.plan(org, selection, allow_breaking=breaking, protect=protect)
-        return verbs.delete(
+            return deleting.plan(org, selection, allow_breaking=breaking, protect=protect)
+        return deleting.delete(
             org,
             selection,
             yes=said.yes,
@@ -203,27 +203,27 @@ class VersoriMagics(Magics):
     @line_magic
     def versori_runs(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
         """List the runs; see %versori_runs --help."""
-        from versori_magics.notebook import verbs
+        from versori_magics.notebook import reading
 
         asked = self._read("versori_runs", line, local_ns)[2]
-        return verbs.runs() if asked is None else asked
+        return reading.runs() if asked is None else asked
 
     @needs_local_scope
     @no_var_expand
     @line_magic
     def versori_resume(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
         """Finish a run that was stopped or cut off; see %versori_resume --help."""
-        from versori_magics.notebook import verbs
+        from versori_magics.notebook import deleting
 
         said, found, asked = self._read("versori_resume", line, local_ns)
-        return asked or verbs.resume(found.selection([said.RUN]), yes=said.yes, workers=said.workers)
+        return asked or deleting.resume(found.selection([said.RUN]), yes=said.yes, workers=said.workers)
 
     @needs_local_scope
     @no_var_expand
     @line_magic
     def versori_sandbox(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
         """Start a local platform and connect to it; see %versori_sandbox --help."""
-        from versori_magics.notebook import verbs
+        from versori_magics.notebook import yard
 
         said, _, asked = self._read("versori_sandbox", line, local_ns)
-        return asked or verbs.sandbox(said.ACTION, connections=said.connections, seed=said.seed)
+        return asked or yard.sandbox(said.ACTION, connections=said.connections, seed=said.seed)
