@@ -61,3 +61,8 @@ def one_line(text: object, limit: int = 200) -> str:
     plain = text if isinstance(text, str) else str(text)
     # Cut first: five megabytes of error text must not be escaped character by character.
     return visible(cut(" ".join(plain[: 4 * limit].split()) + plain[4 * limit :], limit))
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 row`` and ``2,000 rows``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

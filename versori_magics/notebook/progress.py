@@ -34,7 +34,7 @@ class ProgressDisplay:
 
     def __call__(self, progress: Progress) -> None:
         """Show `progress`, if the last one is long enough ago or it is the final one."""
-        if self._handle is None:
+        if self._handle is None or not progress.planned:
             return
         final = progress.done == progress.planned or progress.stopping
         if not final and progress.seconds - self._shown_at < BETWEEN:

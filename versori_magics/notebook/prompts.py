@@ -9,7 +9,7 @@ from IPython.core.error import StdinNotImplementedError
 
 from versori_magics.errors import ConsentError, SettingsError
 from versori_magics.platform.auth import Secret, read_token
-from versori_magics.text import one_line
+from versori_magics.text import number_of, one_line
 
 if TYPE_CHECKING:
     from versori_magics.deletion.plan import Plan
@@ -84,7 +84,7 @@ def _what(plan: Plan) -> str:
     what = f"Delete {len(rows):,} of {len(plan.rows):,} selected connections"
     if plan.to_break:
         running = sum(row.running for row in plan.to_break)
-        what += f", {len(plan.to_break):,} of them in use (breaks {running:,} running environments)"
+        what += f", {len(plan.to_break):,} of them in use (breaks {number_of(running, 'running environment')})"
     return f"{what}."
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from versori_magics.deletion.plan import Verdict
 from versori_magics.deletion.report import GONE, Outcome
-from versori_magics.text import one_line
+from versori_magics.text import number_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -93,7 +93,7 @@ def folded(head: Sequence[str], rows: Sequence[tuple[str, Sequence[object]]], fi
     parts = [table(head, rows[:first])] if first else []
     more = rows[first : first + FOLDED_ROWS]
     if more:
-        parts.append(f"<details><summary>{len(rows) - first:,} more rows</summary>{table(head, more)}")
+        parts.append(f"<details><summary>{number_of(len(rows) - first, 'more row')}</summary>{table(head, more)}")
         left = len(rows) - first - len(more)
         parts.append(f'<p class="note">… and {left:,} more, all in <code>.frame</code></p>' if left else "")
         parts.append("</details>")
@@ -229,7 +229,7 @@ def _report_title(report: Report) -> str:
 
 def _breaking(plan: Plan) -> str:
     running = sum(row.running for row in plan.to_break)
-    return f"{len(plan.to_break):,} of them in use: deleting these breaks {running:,} running environments."
+    return f"{len(plan.to_break):,} of them in use: deleting breaks {number_of(running, 'running environment')}."
 
 
 def _where(shown: Plan | Report) -> str:

@@ -1,0 +1,17 @@
+"""What holds for every test: no setting of the person who runs them, and no journal in their home folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+_FOLDER = Path(tempfile.mkdtemp(prefix="versori-tests-"))
+
+# At import, not in a fixture: the notebooks' kernels are started outside of any test's fixtures.
+for _name in [name for name in os.environ if name.startswith("VERSORI_")]:
+    del os.environ[_name]
+(_FOLDER / "config.yaml").write_text("", encoding="utf-8")
+os.environ["VERSORI_CONFIG"] = str(_FOLDER / "config.yaml")
+os.environ["VERSORI_JOURNAL"] = str(_FOLDER / "runs")
+os.environ["IPYTHONDIR"] = str(_FOLDER / "ipython")
