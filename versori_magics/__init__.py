@@ -78,16 +78,20 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register the magics; silent, and opens no connection."""
+    """Register the magics and their completion; silent, and opens no connection."""
+    from versori_magics.notebook import completion
     from versori_magics.notebook.magics import VersoriMagics
 
     shell.register_magics(VersoriMagics)
+    completion.install(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take the magics away again."""
+    from versori_magics.notebook import completion
     from versori_magics.notebook.magics import PARSERS, VersoriMagics
 
+    completion.remove(shell)
     for name in PARSERS:
         shell.magics_manager.magics["line"].pop(name, None)
     shell.magics_manager.registry.pop(VersoriMagics.__name__, None)
