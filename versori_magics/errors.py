@@ -196,7 +196,9 @@ class ApiError(PlatformError):
         attempts: int = 1,
         hint: str = "",
     ) -> None:
-        super().__init__(message, hint=hint or HINTS.get(status, ""))
+        super().__init__(
+            message, hint=hint or (HINTS if documented or status != _NOT_FOUND else _ELSEWHERE).get(status, "")
+        )
         self.status = status
         self.code = code
         self.fields = tuple(fields)
@@ -236,8 +238,11 @@ class NotFoundError(ApiError):
 HINTS = {
     401: "The token is not accepted: renew it, set VERSORI_TOKEN (or %versori_connect again), then repeat.",
     403: "The token may not do this: use one with the rights for this organisation.",
+    404: "It is gone, or its id is of another organisation: list the connections again.",
     429: "The platform asks for fewer requests: wait, or use fewer --workers.",
 }
+_NOT_FOUND = 404
+_ELSEWHERE = {404: "This is not the platform's own answer, so it proves nothing: is the server's URL right?"}
 
 
 def _times(attempts: int) -> str:

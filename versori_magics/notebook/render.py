@@ -30,12 +30,15 @@ CELL = 300  # characters of a cell
 _STYLE = (
     "<style>.versori table{border-collapse:collapse;margin:.3em 0}"
     ".versori td,.versori th{text-align:left!important;vertical-align:top;padding:.2em .7em;max-width:34em;"
-    "overflow-wrap:anywhere;white-space:normal}"
+    "white-space:normal}"
     ".versori .id{font-family:monospace;white-space:nowrap}"
+    ".versori .long{overflow-wrap:anywhere;min-width:9em}"
     ".versori .bad{border-left:4px solid #c62828}.versori .kept{border-left:4px solid #f9a825}"
     ".versori .good{border-left:4px solid #2e7d32}.versori .quiet{border-left:4px solid #90a4ae}"
     ".versori .note{opacity:.75}.versori summary{cursor:pointer}</style>"
 )
+# Columns that keep their line, and columns that may break anywhere; the others break between words.
+_CLASSES = {"id": ' class="id"', "name": ' class="long"', "reason": ' class="long"', " ": ' class="long"'}
 _TONE = {
     Outcome.DELETED: "good",
     Outcome.ALREADY_GONE: "quiet",
@@ -76,10 +79,7 @@ def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[object]]]) -> 
     """Return a table; a row is (tone, cells), every cell is escaped, and a cell in the column `id` keeps its line."""
     body = "".join(
         f'<tr class="{tone}">'
-        + "".join(
-            f'<td class="id">{cell(value)}</td>' if name == "id" else f"<td>{cell(value)}</td>"
-            for name, value in zip(head, cells, strict=True)
-        )
+        + "".join(f"<td{_CLASSES.get(name, '')}>{cell(value)}</td>" for name, value in zip(head, cells, strict=True))
         + "</tr>"
         for tone, cells in rows
     )
