@@ -5,6 +5,7 @@ Pure; every floor may use it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Categories that draw nothing but steer a terminal, a browser or the direction of text.
@@ -12,6 +13,7 @@ _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 # Joins emoji and some scripts' letters: needed to read a name, and harmless.
 _JOINERS = {"\u200c", "\u200d"}
 ELLIPSIS = "…"
+_CUT = re.compile(rf"{ELLIPSIS} \(([\d,]+) characters\)\Z", re.ASCII)
 
 
 def visible(text: str) -> str:
@@ -45,7 +47,8 @@ def cut(text: str, limit: int) -> str:
     """Return `text`, and where it is longer than `limit` characters, its beginning and how long it is."""
     if len(text) <= limit:
         return text
-    return f"{text[:limit]}{ELLIPSIS} ({len(text):,} characters)"
+    before = _CUT.search(text[-40:])  # what was cut before goes on saying how long it was at first
+    return f"{text[:limit]}{ELLIPSIS} ({before[1] if before else f'{len(text):,}'} characters)"
 
 
 def one_line(text: object, limit: int = 200) -> str:

@@ -151,6 +151,18 @@ class Plan(msgspec.Struct, frozen=True):
         return tuple(row for row in self.rows if row.breaking)
 
     @property
+    def consent(self) -> str:
+        """What a person types to agree: ``y`` for one, ``delete N`` for more, ``break R`` where rows in use would go."""
+        if self.to_break:
+            return f"break {len(self.to_break)}"
+        return "y" if len(self.to_delete) == 1 else f"delete {len(self.to_delete)}"
+
+    def is_consent(self, typed: str) -> bool:
+        """Tell whether what was typed agrees to this plan; Enter never does, nor anything where nothing would go."""
+        words = " ".join(typed.split()).lower()
+        return bool(self.to_delete) and (words == self.consent or (self.consent == "y" and words == "yes"))
+
+    @property
     def counts(self) -> dict[str, int]:
         """Verdict -> number of rows; every verdict is there, and they add up to the rows."""
         found = Counter(row.verdict for row in self.rows)

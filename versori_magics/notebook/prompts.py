@@ -25,29 +25,23 @@ def confirm(plan: Plan) -> None:
     ConsentError
         Where anything else was typed, or nobody can be asked.
     """
-    number, breaking = len(plan.to_delete), len(plan.to_break)
-    wanted = "y" if number == 1 else f"delete {number}"
-    if breaking:
-        wanted = f"break {breaking}"
-    question = f"{_what(plan)}\nserver {plan.server}, organisation {plan.organisation}\n"
-    question += f"{what_to_type(wanted)}: "
+    question = f"{what_goes(plan)}\nserver {plan.server}, organisation {plan.organisation}\n{what_to_type(plan)}: "
     answer = _ask(question)
     if answer is None:
         raise ConsentError(
-            f"Nobody can be asked to confirm here, so nothing was sent ({number:,} to delete).",
+            f"Nobody can be asked to confirm here, so nothing was sent ({len(plan.to_delete):,} to delete).",
             hint="Running unattended? Look at the plan (--dry-run), then add --yes.",
         )
-    typed = " ".join(answer.split()).lower()
-    if typed != wanted and not (wanted == "y" and typed == "yes"):
+    if not plan.is_consent(answer):
         raise ConsentError(
             f"Not confirmed ({one_line(answer, 40) or 'nothing'} was typed), so nothing was sent.",
-            hint=f"Repeat it and type {wanted}.",
+            hint=f"Repeat it and type {plan.consent}.",
         )
 
 
-def what_to_type(wanted: str) -> str:
+def what_to_type(plan: Plan) -> str:
     """Return the request for the one answer that consents."""
-    return "Delete it? y/N" if wanted == "y" else f"Type {wanted} to go on, anything else to stop"
+    return "Delete it? y/N" if plan.consent == "y" else f"Type {plan.consent} to go on, anything else to stop"
 
 
 def ask_token(server: str) -> Secret:
@@ -74,7 +68,8 @@ def ask_token(server: str) -> Secret:
     return read_token(typed)
 
 
-def _what(plan: Plan) -> str:
+def what_goes(plan: Plan) -> str:
+    """Return in a sentence what a plan would delete."""
     rows = plan.to_delete
     if len(rows) == 1:
         row = rows[0]

@@ -73,18 +73,25 @@ def read_token(token: str | Secret) -> Secret:
     SettingsError
         Where it has blanks, line breaks or letters that no header can carry. The token itself is not in the message.
     """
-    text = (token.reveal() if isinstance(token, Secret) else token).strip()
+    # As a Secret from here on: a traceback that shows its frames' variables must not show it.
+    token = Secret((token.reveal() if isinstance(token, Secret) else token).strip())
+    problem, hint = _problem(token)
+    if problem:
+        raise SettingsError(problem, hint=hint)
+    return token
+
+
+def _problem(token: Secret) -> tuple[str, str]:
+    """Return what is wrong with a token, and what to do; both empty where it is fine."""
+    text = token.reveal()
     if not text:
-        raise SettingsError("The token is empty.", hint="Set VERSORI_TOKEN.")
+        return "The token is empty.", "Set VERSORI_TOKEN."
     if text.split(None, 1)[0].lower() in {"bearer", "jwt"} and len(text.split()) > 1:
-        raise SettingsError(
-            "The token starts with the word Bearer or JWT.", hint="Give the token alone; --auth says how it is sent."
-        )
+        hint = "Give the token alone; --auth says how it is sent."
+        return "The token starts with the word Bearer or JWT.", hint
     if not _TOKEN.fullmatch(text):
-        raise SettingsError(
-            "The token holds characters that no token has (blanks, line breaks or letters beyond ASCII)."
-        )
-    return Secret(text)
+        return "The token holds characters that no token has (blanks, line breaks or letters beyond ASCII).", ""
+    return "", ""
 
 
 def claims(token: Secret) -> dict[str, object]:

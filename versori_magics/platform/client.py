@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from versori_magics.errors import ApiError, NotFoundError, PlatformError, TransportError
@@ -85,6 +86,8 @@ class Client:
             follow_redirects=False,
             # Plain http goes to this machine only, and must not be handed to a proxy that the environment names.
             trust_env=self.server.startswith("https:"),
+            # A cookie that a server sets is neither kept nor sent back.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport,
         )
 
@@ -257,6 +260,9 @@ class Client:
             return _no_answer(call, _reason(error), sent=False)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
             return _no_answer(call, _reason(error))
+        except KeyboardInterrupt:
+            pass
+        raise KeyboardInterrupt  # anew, for the same reason
 
 
 def _no_answer(call: wire.Call, reason: str, *, sent: bool = True) -> TransportError:

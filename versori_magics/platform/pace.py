@@ -93,4 +93,6 @@ class Gate:
 
     def pause(self, seconds: float) -> None:
         """Let nobody in for so long; a longer pause that is already set stays."""
-        self._opens = max(self._opens, self._clock.now() + seconds)
+        opens = self._clock.now() + seconds
+        with self._free:
+            self._opens = max(self._opens, opens)

@@ -60,8 +60,8 @@ class Answer:
     """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)  # cookies
+    body: bytes = field(repr=False)  # credentials
 
 
 def _path(organisation: str, *parts: str) -> str:
@@ -204,7 +204,9 @@ def _looks(answer: Answer) -> str:
     """Describe a body in a few words, so that a gateway's page can be told from a bug."""
     kind = one_line(answer.headers.get("content-type", "no content type").split(";")[0], 60)
     title = re.search(rb"<title[^>]*>(.{0,200}?)</title>", answer.body[:20_000], re.IGNORECASE | re.DOTALL)
-    text = title.group(1) if title else answer.body[:120]
+    # A success that cannot be read may well be a connection with its credentials: nothing of it is quoted.
+    quoted = b"" if answer.status < 300 else answer.body[:120]  # noqa: PLR2004 - the successes
+    text = title.group(1) if title else quoted
     shown = one_line(text.decode("utf-8", "replace"), 120)
     return f"{kind}, {len(answer.body):,} bytes" + (f", {shown!r}" if shown else "")
 
