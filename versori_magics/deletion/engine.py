@@ -47,6 +47,8 @@ class Progress:
         Seconds for which the platform asked everybody to wait, from now.
     stopping : bool
         Whether no further request will be sent.
+    ended : tuple of Ended
+        The outcomes since the last progress.
     """
 
     planned: int
@@ -56,6 +58,7 @@ class Progress:
     seconds: float
     paused: float
     stopping: bool
+    ended: tuple[Ended, ...] = ()
 
 
 class Engine:
@@ -106,6 +109,7 @@ class Engine:
         self._lock = threading.Lock()
         self._left: deque[PlanRow] = deque()
         self._outcomes: Counter[str] = Counter()
+        self._ended: list[Ended] = []
         self._planned = 0
         self._working = 0
         self._forbidden = 0
@@ -143,9 +147,10 @@ class Engine:
             watch(self.progress())
 
     def progress(self) -> Progress:
-        """Return how the run stands now."""
+        """Return how the run stands now, with the outcomes since the last call."""
         with self._lock:
-            outcomes = Counter(self._outcomes)
+            outcomes, ended = Counter(self._outcomes), tuple(self._ended)
+            self._ended.clear()
             return Progress(
                 planned=self._planned,
                 done=outcomes.total(),
@@ -154,6 +159,7 @@ class Engine:
                 seconds=self.clock.now() - self._began,
                 paused=self.gate.paused,
                 stopping=self.stop.is_set(),
+                ended=ended,
             )
 
     def _work(self) -> None:
@@ -174,6 +180,7 @@ class Engine:
     def _finish(self, ended: Ended) -> None:
         with self._lock:
             self._outcomes[ended.outcome] += 1
+            self._ended.append(ended)
         try:
             self.journal.ended(ended)
         except JournalError as error:

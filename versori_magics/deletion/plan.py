@@ -152,7 +152,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def consent(self) -> str:
-        """What a person types to agree: ``y`` for one, ``delete N`` for more, ``break R`` where rows in use would go."""
+        """What a person types to agree: ``y`` for one, ``delete N`` for more, ``break R`` where some are in use."""
         if self.to_break:
             return f"break {len(self.to_break)}"
         return "y" if len(self.to_delete) == 1 else f"delete {len(self.to_delete)}"

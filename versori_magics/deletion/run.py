@@ -168,19 +168,34 @@ def rest_of(run: str, folder: Path | None = None) -> Rest:
 
 
 def look_again(
-    rest: Rest, look: Callable[[Sequence[str]], Mapping[str, Seen]], protection: Protection | None
+    rest: Rest,
+    look: Callable[[Sequence[str]], Mapping[str, Seen]],
+    protection: Protection | None,
+    known: Sequence[Ended] = (),
 ) -> tuple[list[PlanRow], list[Ended]]:
-    """Ask the platform how the unfinished rows stand: which may still go, and what became of the others."""
+    """Ask the platform how the unfinished rows stand: which may still go, and what became of the others.
+
+    `known` are outcomes of an earlier look; they are given back with the new ones.
+    """
     if not rest.rows:
-        return [], []
+        return [], list(known)
     rows, moved = _second_look(rest.rows, look([row.id for row in rest.rows]), rest.breaking, protection)
     unknown = {row.id for row in rest.report.rows if row.outcome == Outcome.UNKNOWN}
     return rows, [
-        Ended(e.id, Outcome.DELETED, message="sent before; asked now, the platform has it no more")
-        if e.outcome == Outcome.ALREADY_GONE and e.id in unknown
-        else e
-        for e in moved
+        *known,
+        *(
+            Ended(e.id, Outcome.DELETED, message="sent before; asked now, the platform has it no more")
+            if e.outcome == Outcome.ALREADY_GONE and e.id in unknown
+            else e
+            for e in moved
+        ),
     ]
+
+
+def only(rest: Rest, rows: Sequence[PlanRow]) -> Rest:
+    """Return the rest cut down to the rows that were agreed to: nothing is added while a person thinks."""
+    agreed = {row.id for row in rows}
+    return Rest(rest.report, rest.breaking, tuple(row for row in rest.rows if row.id in agreed))
 
 
 def resume(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from versori_magics.deletion.plan import PlanRow
     from versori_magics.deletion.protect import Protection
     from versori_magics.deletion.run import Options, Platform, Rest
     from versori_magics.platform.client import Client
@@ -48,19 +49,28 @@ def plan(
     PlatformError
         Where it cannot be learned what stands.
     """
-    from versori_magics.deletion.plan import check_breaking
     from versori_magics.deletion.selection import selected
-    from versori_magics.platform.survey import survey
 
     client = CURRENT.client(org)
     ids = selected(selection, client.server, client.organisation)
+    return make_plan(client, ids, allow_breaking, protection_of(protect))
+
+
+def make_plan(
+    client: Client, ids: Sequence[str], allow_breaking: Sequence[str], protection: Protection | None
+) -> DeletionPlan:
+    """Look at the connections with these ids, and judge them."""
+    from versori_magics.deletion.plan import check_breaking
+    from versori_magics.platform.survey import survey
+
+    breaking = check_breaking(allow_breaking, ids)
     return DeletionPlan.make(
         client.server,
         client.organisation,
         ids,
         survey(client, ids) if ids else {},
-        breaking=check_breaking(allow_breaking, ids),
-        protection=_protection(protect),
+        breaking=breaking,
+        protection=protection,
     )
 
 
@@ -136,7 +146,7 @@ def delete(
         _show_and_confirm(made)
         stale = True  # a person may take hours to answer
     options = _options(workers, protect)
-    return _finished(execute(made, _platform(client), DeletionReport, options, stale=stale), options)
+    return _finished(execute(made, platform_of(client), DeletionReport, options, stale=stale), options)
 
 
 def resume(run: str, *, yes: bool = False, workers: int = WORKERS) -> DeletionReport:
@@ -167,7 +177,7 @@ def resume(run: str, *, yes: bool = False, workers: int = WORKERS) -> DeletionRe
         As for `delete`.
     """
     from versori_magics.deletion.journal import default_folder
-    from versori_magics.deletion.run import look_again, rest_of
+    from versori_magics.deletion.run import look_again, only, rest_of
     from versori_magics.deletion.run import resume as finish
 
     check_number("workers", workers, 1, MAX_WORKERS)
@@ -179,18 +189,22 @@ def resume(run: str, *, yes: bool = False, workers: int = WORKERS) -> DeletionRe
             hint=f"%versori_connect --server {rest.report.server}, then repeat.",
         )
     options = _options(workers, None)
-    platform = _platform(client)
+    platform = platform_of(client)
 
     def look(left: Rest) -> Any:
         rows, moved = look_again(left, platform.look, options.protection)
-        if rows and not yes:
-            _show_and_confirm(
-                DeletionPlan(left.report.run, client.server, client.organisation, left.report.started, tuple(rows))
-            )
-            rows, moved = look_again(left, platform.look, options.protection)
-        return rows, moved
+        if not rows or yes:
+            return rows, moved
+        _show_and_confirm(resumed_plan(left, rows))
+        return look_again(only(left, rows), platform.look, options.protection, moved)
 
     return _finished(finish(rest.report.run, look, platform, DeletionReport, options), options)
+
+
+def resumed_plan(rest: Rest, rows: Sequence[PlanRow]) -> DeletionPlan:
+    """Return what is left of a run as a plan, to be shown and agreed to."""
+    report = rest.report
+    return DeletionPlan(report.run, report.server, report.organisation, report.started, tuple(rows))
 
 
 def _finished(report: DeletionReport, options: Options) -> DeletionReport:
@@ -221,7 +235,8 @@ def _show_and_confirm(made: DeletionPlan) -> None:
     confirm(made)
 
 
-def _platform(client: Client) -> Platform:
+def platform_of(client: Client) -> Platform:
+    """Return what a run needs of a client."""
     from versori_magics.deletion.run import Platform
     from versori_magics.platform.survey import survey
 
@@ -232,10 +247,11 @@ def _options(workers: int, protect: str | Path | None) -> Options:
     from versori_magics.deletion.run import Options
     from versori_magics.notebook.progress import ProgressDisplay
 
-    return Options(workers=workers, watch=ProgressDisplay(), protection=_protection(protect))
+    return Options(workers=workers, watch=ProgressDisplay(), protection=protection_of(protect))
 
 
-def _protection(protect: str | Path | None) -> Protection | None:
+def protection_of(protect: str | Path | None) -> Protection | None:
+    """Return the protection that a file, or VERSORI_PROTECT, tells; None where neither is given."""
     from versori_magics.deletion.protect import read_protection
 
     path = protect or os.environ.get(PROTECT_VARIABLE, "").strip()
