@@ -11,6 +11,7 @@ from versori_magics.notebook.shown import ConnectionView, DeletionReport, Shown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from versori_magics.platform.client import Client
     from versori_magics.settings import Settings
 
 
@@ -152,15 +153,36 @@ def connection(org: str, id: str) -> ConnectionView:  # noqa: A002 - the name th
         Where there is no such connection.
     """
     from versori_magics.deletion.selection import ids_of
-    from versori_magics.platform.survey import system_names
-    from versori_magics.platform.usage import read_usage
 
     client = CURRENT.client(org)
     if not isinstance(id, str):
         raise SelectionError(f"One connection id is needed, not a {type(id).__name__}.")
-    found = client.connection(ids_of(id)[0])
-    return ConnectionView(
-        found, system_names(client)[0].get(found.system_id or "", ""), read_usage(client).of(found.id)
+    return seen_connection(client, ids_of(id)[0])
+
+
+def seen_connection(client: Client, key: str) -> ConnectionView:
+    """Return one connection of a client's organisation with its usage."""
+    from versori_magics.platform.survey import system_names
+    from versori_magics.platform.usage import read_usage
+
+    found = client.connection(key)
+    system = system_names(client)[0].get(found.system_id or "", "")
+    return ConnectionView(found, system, read_usage(client).of(found.id))
+
+
+def seen_connections(client: Client) -> pd.DataFrame:
+    """Return every connection of a client's organisation with its usage."""
+    from versori_magics.notebook.frames import connections_frame
+    from versori_magics.platform.survey import system_names
+    from versori_magics.platform.usage import read_usage
+
+    listing = client.connections()
+    return connections_frame(
+        listing,
+        system_names(client)[0],
+        read_usage(client),
+        server=client.server,
+        organisation=client.organisation,
     )
 
 
