@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from versori_magics.deletion.report import Outcome
     from versori_magics.errors import VersoriError
     from versori_magics.notebook.deleting import delete, plan, resume
+    from versori_magics.notebook.form import form
     from versori_magics.notebook.reading import connect, connection, connections, runs
     from versori_magics.notebook.shown import DeletionPlan, DeletionReport
     from versori_magics.notebook.yard import sandbox
@@ -41,6 +42,7 @@ __all__ = [
     "connection",
     "connections",
     "delete",
+    "form",
     "load_ipython_extension",
     "plan",
     "resume",
@@ -53,6 +55,7 @@ __all__ = [
 _LAZY = {
     **dict.fromkeys(("connect", "connection", "connections", "runs"), "notebook.reading"),
     **dict.fromkeys(("delete", "plan", "resume"), "notebook.deleting"),
+    "form": "notebook.form",
     "sandbox": "notebook.yard",
     "Client": "platform.client",
     "DeletionPlan": "notebook.shown",

@@ -94,6 +94,16 @@ def _resume_parser() -> MagicParser:
     return parser
 
 
+def _form_parser() -> MagicParser:
+    parser = MagicParser(
+        "versori_form",
+        "Show a form to see, pick, preview and delete connections by clicking.",
+        "  form = %versori_form\n  %versori_form $org",
+    )
+    parser.add_argument("ORG", nargs="?", default=".", help=f"{ORG} (default)")
+    return parser
+
+
 def _sandbox_parser() -> MagicParser:
     parser = MagicParser(
         "versori_sandbox",
@@ -113,6 +123,7 @@ PARSERS: dict[str, Callable[[], MagicParser]] = {
     "versori_delete": _delete_parser,
     "versori_runs": _runs_parser,
     "versori_resume": _resume_parser,
+    "versori_form": _form_parser,
     "versori_sandbox": _sandbox_parser,
 }
 
@@ -217,6 +228,18 @@ class VersoriMagics(Magics):
 
         said, found, asked = self._read("versori_resume", line, local_ns)
         return asked or deleting.resume(found.selection([said.RUN]), yes=said.yes, workers=said.workers)
+
+    @needs_local_scope
+    @no_var_expand
+    @line_magic
+    def versori_form(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
+        """Show a form; see %versori_form --help."""
+        said, found, asked = self._read("versori_form", line, local_ns)
+        if asked is not None:
+            return asked
+        from versori_magics.notebook.form import form
+
+        return form(found.organisation(said.ORG))
 
     @needs_local_scope
     @no_var_expand

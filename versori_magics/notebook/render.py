@@ -28,7 +28,7 @@ TEXT_ROWS = 20
 CELL = 300  # characters of a cell
 
 _STYLE = (
-    "<style>.versori table{border-collapse:collapse;margin:.3em 0}"
+    "<style>.versori{line-height:1.45}.versori table{border-collapse:collapse;margin:.3em 0}"
     ".versori td,.versori th{text-align:left!important;vertical-align:top;padding:.2em .7em;max-width:34em;"
     "white-space:normal}"
     ".versori .id{font-family:monospace;white-space:nowrap}"

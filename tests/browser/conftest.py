@@ -1,0 +1,94 @@
+"""One JupyterLab and one Chromium for all tests; without them the tests skip, except in CI, where they fail."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from browser.lab import Lab
+    from playwright.sync_api import BrowserContext, Page
+
+if os.environ.get("CI"):  # where the tests would skip, CI stops here
+    import jupyterlab  # noqa: F401
+    import playwright.sync_api  # noqa: F401
+
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+
+def _missing(reason: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must run the browser tests: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    try:
+        import jupyterlab  # noqa: F401
+        from browser.lab import Lab
+    except ImportError as error:
+        _missing(f"JupyterLab is missing: {error}")
+    started = Lab(tmp_path_factory.mktemp("lab"))
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def browser(lab: Lab) -> Iterator[BrowserContext]:
+    try:
+        from browser.lab import BROWSER
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as error:
+        _missing(f"Playwright is missing: {error}")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        try:
+            context = playwright.chromium.launch_persistent_context(
+                profile,
+                executable_path=chromium,  # None: the one that Playwright installed, if it did
+                args=list(BROWSER),
+                viewport={"width": 1400, "height": 1000},
+            )
+        except Error as error:
+            _missing(f"no Chromium: {str(error).splitlines()[0]}")
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def other_hosts(lab: Lab, browser: BrowserContext) -> Iterator[list[str]]:
+    """Requests to any other host than JupyterLab; one fails the test."""
+    asked: list[str] = []
+
+    def note(request: object) -> None:
+        url = str(getattr(request, "url", ""))
+        if not url.startswith((lab.base, "data:", "blob:", "about:")):
+            asked.append(url)
+
+    browser.on("request", note)
+    yield asked
+    browser.remove_listener("request", note)
+    assert not asked, f"requests to other hosts: {asked}"
+
+
+@pytest.fixture
+def page(lab: Lab, browser: BrowserContext, other_hosts: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A fresh page; at the end it is photographed and the kernels are shut down."""
+    opened = browser.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    SCREENSHOTS.mkdir(exist_ok=True)
+    opened.screenshot(path=SCREENSHOTS / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower()).strip('-')}.png")
+    opened.close()
+    lab.kill_kernels()
+    assert not errors, f"errors in the page: {errors}"
