@@ -80,7 +80,15 @@ def check_number(name: str, value: object, least: int, most: int | None) -> None
     """Raise an `ArgumentError` where a value is not a whole number within its limits."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
         limits = f"from {least} to {most}" if most is not None else f"from {least} up"
-        raise ArgumentError(f"{name} takes a whole number {limits}, not {one_line(repr(value), 40)}.")
+        found = one_line(repr(value), 40) if isinstance(value, int | float) else kind_of(value)
+        raise ArgumentError(f"{name} takes a whole number {limits}, not {found}.")
+
+
+def check_text(name: str, value: object) -> None:
+    """Raise an `ArgumentError` where an option is given and is no text, or a blank one: it must not pass for none."""
+    if value is not None and not (isinstance(value, str) and value.strip()):
+        found = "blank" if isinstance(value, str) else kind_of(value)
+        raise ArgumentError(f"{name} is {found}, and a text is needed.", hint="Leave it out where none is meant.")
 
 
 def split(line: str, prog: str) -> list[str]:
@@ -97,6 +105,31 @@ def split(line: str, prog: str) -> list[str]:
         if word.startswith("#") or word == ";":
             raise ArgumentError(f"{prog}: a magic's line takes no comment and no semicolon.", hint="Take it out.")
     return tokens
+
+
+class _Ids(list[Any]):
+    """Ids of several words; `attrs` says where they are from, as a frame's does."""
+
+    def __init__(self, origin: Any) -> None:
+        super().__init__()
+        self.attrs = {"versori": origin} if origin else {}
+
+
+def _origin(words: Sequence[str], values: Sequence[Any]) -> Any:
+    """Return where values are from, as far as they say; an `ArgumentError` where it is not one place."""
+    found: Any = None
+    for word, value in zip(words, values, strict=True):
+        attrs = getattr(value, "attrs", None)
+        origin = attrs.get("versori") if isinstance(attrs, dict) else None
+        if not isinstance(origin, dict):
+            continue
+        if found and any(origin.get(key) != found.get(key) for key in ("server", "organisation")):
+            raise ArgumentError(
+                f"{one_line(word, 60)} is of another server or organisation than what stands before it.",
+                hint="Select from one of them at a time.",
+            )
+        found = origin
+    return found
 
 
 class Lookup:
@@ -128,7 +161,7 @@ class Lookup:
         value = self._variable(name)
         if not isinstance(value, str) or not (value == "." or canonical_ulid(value)):
             raise ArgumentError(
-                f"The variable {name} holds {_kind(value)}, and ORG is a ULID.", hint="Give the organisation's ULID."
+                f"The variable {name} holds {kind_of(value)}, and ORG is a ULID.", hint="Give the organisation's ULID."
             )
         return value
 
@@ -137,7 +170,7 @@ class Lookup:
         values = [word if canonical_ulid(word) else self._connection(word) for word in words]
         if len(values) == 1:
             return values[0]
-        ids: list[Any] = []
+        ids = _Ids(_origin(words, values))
         for word, value in zip(words, values, strict=True):
             if hasattr(value, "columns"):
                 raise ArgumentError(
@@ -158,7 +191,7 @@ class Lookup:
                 found += value
             else:
                 raise ArgumentError(
-                    f"{one_line(word, 60)} holds {_kind(value)}; ids that may break are named one by one.",
+                    f"{one_line(word, 60)} holds {kind_of(value)}; ids that may break are named one by one.",
                     hint="Give their ULIDs, or a list of them.",
                 )
         return found
@@ -186,6 +219,6 @@ class Lookup:
         )
 
 
-def _kind(value: object) -> str:
-    # Not the value itself: a variable may hold anything, also a token.
+def kind_of(value: object) -> str:
+    """Return what a value is, in words; not the value itself, which may be anything, also a token."""
     return f"a text of {len(value)} characters" if isinstance(value, str) else f"a {type(value).__name__}"

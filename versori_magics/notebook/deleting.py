@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from versori_magics.errors import PlanError, RunStoppedError
-from versori_magics.notebook.arguments import check_number
+from versori_magics.errors import ArgumentError, PlanError, RunStoppedError
+from versori_magics.notebook.arguments import check_number, check_text, kind_of
 from versori_magics.notebook.session import CURRENT
 from versori_magics.notebook.shown import DeletionPlan, DeletionReport
+from versori_magics.platform.ids import canonical_ulid
 from versori_magics.settings import MAX_ROWS, MAX_WORKERS, PROTECT_VARIABLE, WORKERS
 
 if TYPE_CHECKING:
@@ -181,6 +182,8 @@ def resume(run: str, *, yes: bool = False, workers: int = WORKERS) -> DeletionRe
     from versori_magics.deletion.run import resume as finish
 
     check_number("workers", workers, 1, MAX_WORKERS)
+    if canonical_ulid(run) is None:
+        raise ArgumentError(f"A run is named by its id, not by {kind_of(run)}.", hint="%versori_runs lists the runs.")
     rest = rest_of(run, default_folder())
     client = CURRENT.client(rest.report.organisation)
     if rest.report.server != client.server:
@@ -254,6 +257,8 @@ def protection_of(protect: str | Path | None) -> Protection | None:
     """Return the protection that a file, or VERSORI_PROTECT, tells; None where neither is given."""
     from versori_magics.deletion.protect import read_protection
 
+    if not isinstance(protect, os.PathLike):
+        check_text("protect", protect)
     path = protect or os.environ.get(PROTECT_VARIABLE, "").strip()
     return read_protection(path) if path else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from versori_magics.errors import IncompleteError, SelectionError
+from versori_magics.notebook.arguments import check_text
 from versori_magics.notebook.session import CURRENT
 from versori_magics.notebook.shown import ConnectionView, DeletionReport, Shown
 
@@ -45,6 +46,9 @@ def connect(
     from versori_magics.notebook.prompts import ask_token
 
     told: dict[str, Any] = {"context": context, "server": server, "organisation": org, "auth": auth}
+    for name, value in told.items():
+        if value != "":  # a blank one counts as not given
+            check_text(name, value)
     found = CURRENT.tell(told)
     if found.token is None:
         found = CURRENT.tell({**told, "token": ask_token(found.server)})
@@ -101,7 +105,7 @@ def connections(
     PlatformError
         Where a page fails or the list is not whole.
     ArgumentError
-        Where there is no such system, end user, project or environment.
+        Where there is no such system, end user, project or environment, or what is given names none.
     """
     import warnings
 
@@ -111,6 +115,13 @@ def connections(
     from versori_magics.platform.survey import system_names
     from versori_magics.platform.usage import read_usage
 
+    for name, value in (
+        ("system", system),
+        ("end_user", end_user),
+        ("project", project),
+        ("environment", environment),
+    ):
+        check_text(name, value)
     client = CURRENT.client(org)
     names, problem = system_names(client)
     if problem:
@@ -195,6 +206,8 @@ def runs() -> pd.DataFrame:
         One row a run: its state (finished, stopped, interrupted, running), how many rows were planned and how many had
         each outcome.
     """
+    import msgspec
+
     from versori_magics.deletion.journal import default_folder, is_under_way, journals, read
     from versori_magics.deletion.report import Outcome
     from versori_magics.errors import JournalError
@@ -208,6 +221,8 @@ def runs() -> pd.DataFrame:
             report, state = DeletionReport(path.stem, "", "", "", (), ended=False, journal=str(path)), "unreadable"
         else:
             state = "running" if is_under_way(path) else _state(report)
+            if not report.run:  # cut off before its first line was whole
+                report = msgspec.structs.replace(report, run=path.stem)
         found.append((report, state))
     return runs_frame(found, [outcome.value for outcome in Outcome])
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from versori_magics import settings
-from versori_magics.errors import SettingsError
+from versori_magics.errors import ArgumentError, SettingsError
+from versori_magics.notebook.arguments import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +42,13 @@ class Session:
 
         Raises
         ------
+        ArgumentError
+            Where it is no text.
         SettingsError
             Where it is no ULID, or no organisation is connected.
         """
+        if not isinstance(org, str):
+            raise ArgumentError(f"ORG is {kind_of(org)}, and a ULID is needed.", hint=". is the connected organisation.")
         if org != ".":
             return settings.check_ulid(org, "organisation")
         found = self.settings().organisation

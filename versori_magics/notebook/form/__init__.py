@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
+from versori_magics.deletion.report import GONE
 from versori_magics.errors import SelectionError
 from versori_magics.notebook import deleting, render
 from versori_magics.notebook.form import parts
@@ -131,8 +132,7 @@ class Form:
         return {**self.box._repr_mimebundle_(), "text/plain": summary, "text/html": parts.note(summary)}
 
     def _summary(self) -> str:
-        count = "still being listed" if self.frame is None else number_of(len(self.frame), "connection")
-        lines = [f"Form for organisation {self._client.organisation} of {self._client.server}: {count}."]
+        lines = [f"Form for organisation {self._client.organisation} of {self._client.server}."]
         if self.report is not None:
             lines.append(f"Last run: {render.counts(self.report.counts)}.")
         lines.append("It needs a notebook with widgets; elsewhere use df = %versori_connections . --usage")
@@ -231,6 +231,8 @@ class Form:
     def _reported(self, report: DeletionReport) -> None:
         self.report = report
         self.table.show_outcomes({row.id: (row.outcome.value, render.outcome_reason(row)) for row in report.rows})
+        gone = {row.id for row in report.rows if row.outcome in GONE}
+        self.table.select(key for key in self.table.selection if key not in gone)
         if self._record is not None:
             self._record.update(report)  # type: ignore[no-untyped-call]  # IPython's
         if len(report.rows) == 1:

@@ -25,19 +25,19 @@ const usage = (value, row) => (row("running") > 0 ? "running" : value ? "in use"
 // How a column reads (`text`), sorts (`key`; null comes last) and is filtered: `choice` names the row's group, `days`
 // its distance from today. They get the row's value, and the row as a function from a column's name to a value.
 const COLUMNS = [
-  { name: "name", label: "Name", width: "minmax(12em, 3fr)" },
+  { name: "name", label: "Name", width: "minmax(11em, 3fr)" },
   { name: "outcome", label: "Outcome", width: "minmax(8em, 1.5fr)", hover: (value, row) => row("reason") },
   { name: "system", label: "System", width: "minmax(7em, 1.5fr)", choice: group },
-  { name: "base_url", label: "Base URL", width: "minmax(7em, 2fr)" },
+  { name: "base_url", label: "Base URL", width: "minmax(6em, 2fr)" },
   { name: "kind", label: "Kind", width: "6em", choice: group },
-  { name: "in_use", label: "In use", width: "6.5em", choice: usage, hover: (value, row) => row("used_by"),
+  { name: "in_use", label: "In use", width: "7.5em", choice: usage, hover: (value, row) => row("used_by"),
     text: (value, row) => usage(value, row) + (row("running") > 0 ? ` ×${row("running")}` : ""),
     key: (value, row) => (row("running") > 0 ? 1 + row("running") : Number(Boolean(value))) },
   { name: "credential_errors", label: "Credential", width: "minmax(9em, 1.5fr)",
     text: (value) => (value ?? "never validated") || "valid",
     choice: (value) => (value ? "errors" : value === "" ? "valid" : "never validated") },
-  { name: "created_at", label: "Age (days)", range: "Age in days", width: "8em", days: age,
-    text: (value) => (value ? String(age(value)) : ""), key: (value) => (value ? -Date.parse(value) : null) },
+  { name: "created_at", label: "Age", range: "Age in days", width: "6em", days: age,
+    text: (value) => (value ? `${age(value)} day${age(value) === 1 ? "" : "s"}` : ""), key: (value) => (value ? -Date.parse(value) : null) },
   { name: "updated_at", label: "Updated", range: "Updated days ago", width: "7em", days: age,
     text: (value) => value?.slice(0, 10), key: (value) => (value ? Date.parse(value) : null) },
 ].map((column) => {
