@@ -212,6 +212,7 @@ def test_a_row_that_failed_says_why_in_the_table_and_one_click_shows_only_those(
     preview(form, platform.world.free[:5])
     agree(form.page, "delete 5")
     assert counts(form) == {"deleted": 4, "refused": 1}
+    form.page.locator(".vs-form label", has_text="Kind").locator("select").select_option("static")
     form.page.get_by_role("button", name="Not deleted only").click()
     expect(form.page.locator(".vs-form")).to_contain_text("1 of 26 rows")
     expect(form.page.locator("[role=grid]")).to_contain_text("refused")

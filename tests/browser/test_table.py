@@ -50,6 +50,16 @@ many = {
 }
 """
 
+# From now until rows were painted; measured in the page, as the 16 MB of rows slow down whoever watches its traffic.
+PAINTED = """() => {
+    const began = Date.now();
+    new MutationObserver((_, watching) => {
+        if (!document.querySelector(".vt-body [role=row]")) return;
+        watching.disconnect();
+        requestAnimationFrame(() => requestAnimationFrame(() => { window.painted = Date.now() - began; }));
+    }).observe(document.body, { childList: true, subtree: true });
+}"""
+
 
 def identifier(name: str) -> str:
     return f"01J{NAMES.index(name):023d}"
@@ -192,7 +202,7 @@ def test_age_and_last_update_are_filtered_by_a_range_of_days(shown: Shown) -> No
 
 
 def test_a_header_sorts_up_then_down_then_not(shown: Shown) -> None:
-    name, age = shown.header("Name"), shown.header("Age (days)")
+    name, age = shown.header("Name"), shown.header("Age")
     name.click()
     assert shown.names() == sorted(NAMES)
     expect(name).to_have_attribute("aria-sort", "ascending")
@@ -309,7 +319,7 @@ def test_the_detail_pane_and_the_hover_say_who_uses_a_connection(shown: Shown) -
     expect(shown.row("Hooli mail").locator("[data-column=in_use]")).to_have_text("no")
     expect(shown.row("Hooli mail").locator("[data-column=credential_errors]")).to_have_text("valid")
     expect(shown.row("Umbrella stock").locator("[data-column=credential_errors]")).to_have_text("never validated")
-    expect(shown.row("Globex orders").locator("[data-column=created_at]")).to_have_text("30")
+    expect(shown.row("Globex orders").locator("[data-column=created_at]")).to_have_text("30 days")
 
 
 def test_the_keyboard_alone_is_enough(shown: Shown) -> None:
@@ -489,11 +499,10 @@ def many(page: Page, lab: Lab) -> tuple[Shown, Clock]:
     notebook = Notebook(page, lab, "many.ipynb")
     notebook.run(0)
     table, clock = Shown(notebook), Clock()
-    with clock("first paint"):
-        notebook.start(1)
-        page.wait_for_selector(".vt-body [role=row]")
+    page.evaluate(PAINTED)
+    notebook.run(1)
     table.says(50_000, 0, of=50_000)
-    notebook.wait()
+    clock.took["first paint"] = page.evaluate("window.painted") / 1000
     return table, clock
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ZERO_TIME = "0001-01-01T"  # platform-api: Go's zero time can occur; it means that there is none
 UNIT: Literal["us"] = "us"
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:(\.\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def connections_frame(
@@ -137,7 +139,8 @@ def report_frame(report: Report) -> pd.DataFrame:
             "code": _texts(row.code for row in rows),
             "message": _texts(row.message for row in rows),
             "fields": pd.Series(
-                [[{"field": name, "message": text} for name, text in row.fields] for row in rows], dtype=object
+                [[{"field": visible(name), "message": visible(text)} for name, text in row.fields] for row in rows],
+                dtype=object,
             ),
             "details": _texts(row.details for row in rows),
             "attempts": pd.Series([row.attempts for row in rows], dtype="int64"),
@@ -170,18 +173,17 @@ def _texts(values: Iterable[str | None]) -> pd.Series[str]:
 
 def _times(values: Iterable[str | None]) -> pd.Series[pd.Timestamp]:
     """Parse RFC 3339 times; what is missing, zero or no time becomes NaT, which no filter by age selects."""
-    # pandas would go to nanoseconds for nine digits, and could then not hold the years that Go can: six are kept.
-    texts = [_micro(text) if text and not text.startswith(ZERO_TIME) else None for text in values]
-    parsed = pd.to_datetime(pd.Series(texts, dtype="str"), format="ISO8601", utc=True, errors="coerce")
+    parsed = pd.to_datetime(
+        pd.Series([_micro(text or "") for text in values], dtype="str"), format="ISO8601", utc=True, errors="coerce"
+    )
     return parsed.dt.as_unit(UNIT)
 
 
-def _micro(text: str) -> str:
-    dot = text.find(".")
-    if dot < 0 or len(text) <= dot + 8:
-        return text
-    digits = len(text) - len(text[dot + 1 :].lstrip("0123456789")) - dot - 1
-    return text[: dot + 7] + text[dot + 1 + digits :] if digits > 6 else text  # noqa: PLR2004 - microseconds
+def _micro(text: str) -> str | None:
+    """Return a time with six digits at most; None where it is none: pandas also reads "now", "today" and "-1"."""
+    # pandas would go to nanoseconds for nine digits, and could then not hold the years that Go can.
+    found = None if text.startswith(ZERO_TIME) else _TIME.fullmatch(text)
+    return "".join(part or "" for part in found.groups()) if found else None
 
 
 def _earliest(times: Sequence[str]) -> str | None:

@@ -56,7 +56,7 @@ def ask_token(server: str) -> Secret:
 
     typed: str | None = None
     # Without a kernel or a terminal, getpass would echo what is typed.
-    if "ipykernel" in sys.modules or sys.stdin.isatty():
+    if "ipykernel" in sys.modules or _at_terminal():
         try:
             typed = getpass.getpass(f"Token for {server}: ")
         except (StdinNotImplementedError, EOFError):
@@ -89,5 +89,12 @@ def _ask(question: str) -> str | None:
         return input(question)
     except (StdinNotImplementedError, EOFError):
         return None
-    except RuntimeError:  # "input(): lost sys.stdin": a process without one
+    except (RuntimeError, ValueError, OSError):  # a process without stdin, or with one that is closed or cannot be read
         return None
+
+
+def _at_terminal() -> bool:
+    try:
+        return sys.stdin.isatty()
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from versori_magics.deletion.plan import Verdict
 from versori_magics.deletion.report import GONE, Outcome
-from versori_magics.text import number_of, one_line
+from versori_magics.text import cut, number_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +26,8 @@ OPEN_ROWS = 50  # shown at once
 FOLDED_ROWS = 200  # shown on a click; the rest is in `frame`
 TEXT_ROWS = 20
 CELL = 300  # characters of a cell
+REASON = 2_000  # of one that holds all that the platform said of a row
+SIZE = 180_000  # characters of HTML of a table: rows beyond it are counted, not shown
 
 _STYLE = (
     "<style>.versori{line-height:1.45}.versori table{border-collapse:collapse;margin:.3em 0}"
@@ -77,26 +79,46 @@ def box(*parts: str) -> str:
 
 def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[object]]]) -> str:
     """Return a table; a row is (tone, cells), every cell is escaped, and a cell in the column `id` keeps its line."""
-    body = "".join(
-        f'<tr class="{tone}">'
-        + "".join(f"<td{_CLASSES.get(name, '')}>{cell(value)}</td>" for name, value in zip(head, cells, strict=True))
-        + "</tr>"
-        for tone, cells in rows
-    )
+    return _table(head, [_row(head, tone, cells) for tone, cells in rows])
+
+
+def _table(head: Sequence[str], rows: Sequence[str]) -> str:
     heads = "".join(f"<th>{cell(name)}</th>" for name in head)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def folded(head: Sequence[str], rows: Sequence[tuple[str, Sequence[object]]], first: int) -> str:
-    """Return a table of the first rows at once, more on a click, and never more than a bound."""
+def _row(head: Sequence[str], tone: str, cells: Sequence[object]) -> str:
+    found = "".join(
+        f"<td{_CLASSES.get(name, '')}>{cell(value, REASON if name == 'reason' else CELL)}</td>"
+        for name, value in zip(head, cells, strict=True)
+    )
+    return f'<tr class="{tone}">{found}</tr>'
+
+
+def folded(
+    head: Sequence[str], rows: Sequence[T], show: Callable[[T], tuple[str, Sequence[object]]], first: int
+) -> str:
+    """Return a table of the first rows at once, more on a click, and never more than a bound.
+
+    `show` gives the tone and the cells of a row; it is called for the rows that are shown.
+    """
     first = min(max(first, 10), OPEN_ROWS, len(rows))
-    parts = [table(head, rows[:first])] if first else []
-    more = rows[first : first + FOLDED_ROWS]
+    size = 0
+    fitting: list[str] = []
+    for row in rows[: first + FOLDED_ROWS]:
+        fitting.append(_row(head, *show(row)))
+        size += len(fitting[-1])
+        if size > SIZE:
+            break
+    left = len(rows) - len(fitting)
+    note = f'<p class="note">… and {left:,} more, all in <code>.frame</code></p>' if left else ""
+    shown, more = fitting[:first], fitting[first:]
+    parts = [_table(head, shown)] if shown else []
     if more:
-        parts.append(f"<details><summary>{number_of(len(rows) - first, 'more row')}</summary>{table(head, more)}")
-        left = len(rows) - first - len(more)
-        parts.append(f'<p class="note">… and {left:,} more, all in <code>.frame</code></p>' if left else "")
-        parts.append("</details>")
+        parts.append(f"<details><summary>{number_of(len(rows) - first, 'more row')}</summary>")
+        parts.append(f"{_table(head, more)}{note}</details>")
+    else:
+        parts.append(note)
     return "".join(parts)
 
 
@@ -125,7 +147,7 @@ def plan_html(plan: Plan) -> str:
     if plan.to_break:
         parts.append(f'<p class="bad">&nbsp;<b>{cell(_breaking(plan))}</b></p>')
     kept = sum(row.verdict != Verdict.DELETE or row.breaking for row in rows)
-    parts.append(folded(PLAN_HEAD, [(_plan_tone(row), _plan_cells(row)) for row in rows], kept + 10))
+    parts.append(folded(PLAN_HEAD, rows, lambda row: (_plan_tone(row), _plan_cells(row)), kept + 10))
     return box(*parts)
 
 
@@ -150,8 +172,7 @@ def report_html(report: Report) -> str:
     parts = [f"<b>Report:</b> {cell(_report_title(report))}<br>", f'<span class="note">{cell(_where(report))}</span>']
     parts += [f'<p class="bad">&nbsp;<b>{cell(line, 600)}</b></p>' for line in _report_notes(report)]
     open_rows = sum(row.outcome not in GONE for row in rows)
-    cells = [(_TONE[row.outcome], (row.outcome, row.name, row.system, row.id, outcome_reason(row))) for row in rows]
-    parts.append(folded(("outcome", "name", "system", "id", "reason"), cells, open_rows))
+    parts.append(folded(REPORT_HEAD, rows, lambda row: (_TONE[row.outcome], _report_cells(row)), open_rows))
     return box(*parts)
 
 
@@ -161,7 +182,8 @@ def report_text(report: Report) -> str:
     lines = [f"Report: {_report_title(report)}", f"  {_where(report)}"]
     lines += [f"  {one_line(line, 600)}" for line in _report_notes(report)]
     lines += [
-        f"  {row.outcome:<13}  {row.id}  {one_line(row.name or '(no name)', 60)}  {outcome_reason(row)}".rstrip()
+        f"  {row.outcome:<13}  {row.id}  {one_line(row.name or '(no name)', 60)}"
+        f"  {cut(outcome_reason(row), REASON)}".rstrip()
         for row in rows[:TEXT_ROWS]
     ]
     return "\n".join([*lines, *_more(len(rows))])
@@ -207,10 +229,15 @@ def progress_html(progress: Progress) -> str:
 
 
 PLAN_HEAD = ("verdict", "name", "system", "id", "kind", "breaks running", "reason")
+REPORT_HEAD = ("outcome", "name", "system", "id", "reason")
 
 
 def _plan_cells(row: PlanRow) -> tuple[object, ...]:
     return (row.verdict, row.name, row.system, row.id, row.kind, row.running or "", row.reason)
+
+
+def _report_cells(row: ReportRow) -> tuple[object, ...]:
+    return (row.outcome, row.name, row.system, row.id, outcome_reason(row))
 
 
 def _plan_tone(row: PlanRow) -> str:

@@ -48,7 +48,9 @@ class Session:
             Where it is no ULID, or no organisation is connected.
         """
         if not isinstance(org, str):
-            raise ArgumentError(f"ORG is {kind_of(org)}, and a ULID is needed.", hint=". is the connected organisation.")
+            raise ArgumentError(
+                f"ORG is {kind_of(org)}, and a ULID is needed.", hint=". is the connected organisation."
+            )
         if org != ".":
             return settings.check_ulid(org, "organisation")
         found = self.settings().organisation

@@ -18,6 +18,7 @@ const shown = (value, limit = 300) => {
   return kept.replace(STEERING, escaped);
 };
 const age = (iso) => Math.floor((Date.now() - Date.parse(iso ?? "")) / DAY); // NaN, which no range holds, if unknown
+const inDays = (days) => (Number.isNaN(days) ? "" : `${days} day${days === 1 ? "" : "s"}`);
 const within = (value, least, most) => Math.max(least, Math.min(value, most));
 const group = (value) => shown(value, 60) || "(none)";
 const usage = (value, row) => (row("running") > 0 ? "running" : value ? "in use" : "no");
@@ -26,7 +27,7 @@ const usage = (value, row) => (row("running") > 0 ? "running" : value ? "in use"
 // its distance from today. They get the row's value, and the row as a function from a column's name to a value.
 const COLUMNS = [
   { name: "name", label: "Name", width: "minmax(11em, 3fr)" },
-  { name: "outcome", label: "Outcome", width: "minmax(8em, 1.5fr)", hover: (value, row) => row("reason") },
+  { name: "outcome", label: "Outcome", width: "minmax(9.5em, 1.5fr)", hover: (value, row) => row("reason") },
   { name: "system", label: "System", width: "minmax(7em, 1.5fr)", choice: group },
   { name: "base_url", label: "Base URL", width: "minmax(6em, 2fr)" },
   { name: "kind", label: "Kind", width: "6em", choice: group },
@@ -37,12 +38,12 @@ const COLUMNS = [
     text: (value) => (value ?? "never validated") || "valid",
     choice: (value) => (value ? "errors" : value === "" ? "valid" : "never validated") },
   { name: "created_at", label: "Age", range: "Age in days", width: "6em", days: age,
-    text: (value) => (value ? `${age(value)} day${age(value) === 1 ? "" : "s"}` : ""), key: (value) => (value ? -Date.parse(value) : null) },
+    text: (value) => inDays(age(value)), key: (value) => (value ? -Date.parse(value) : null) },
   { name: "updated_at", label: "Updated", range: "Updated days ago", width: "7em", days: age,
-    text: (value) => value?.slice(0, 10), key: (value) => (value ? Date.parse(value) : null) },
+    text: (value) => String(value ?? "").slice(0, 10), key: (value) => (value ? Date.parse(value) : null) },
 ].map((column) => {
   const text = column.text ?? ((value) => value);
-  return { hover: text, key: (value, row) => text(value, row)?.toLowerCase() || null, ...column, text };
+  return { hover: text, key: (value, row) => String(text(value, row) ?? "").toLowerCase() || null, ...column, text };
 });
 
 function node(tag, attributes = {}, ...children) {
@@ -266,15 +267,14 @@ class View {
       made.addEventListener("click", act);
       return made;
     };
-    const only = button("Not deleted only", () => ((rows.only = !rows.only), rows.filter()));
+    const unfiltered = (only) => (Object.assign(rows, { search: "", choices: {}, ranges: {}, only }), rows.filter());
+    // One click shows all that did not go, whatever was filtered by before.
+    const only = button("Not deleted only", () => unfiltered(!rows.only));
     updates.push(() => ((only.hidden = !rows.outcomes.size), only.setAttribute("aria-pressed", rows.only)));
     return node("div", { class: "vt-buttons" },
       button("Select all shown", () => rows.change(rows.order, true)),
       button("Clear selection", () => rows.change([...rows.selected].map((id) => rows.index.get(id)), false)),
-      button("Clear filters", () => {
-        Object.assign(rows, { search: "", choices: {}, ranges: {}, only: false });
-        rows.filter();
-      }),
+      button("Clear filters", () => unfiltered(false)),
       only);
   }
 
