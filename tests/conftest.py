@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="versori-tests-"))
 
@@ -15,3 +19,13 @@ for _name in [name for name in os.environ if name.startswith("VERSORI_")]:
 os.environ["VERSORI_CONFIG"] = str(_FOLDER / "config.yaml")
 os.environ["VERSORI_JOURNAL"] = str(_FOLDER / "runs")
 os.environ["IPYTHONDIR"] = str(_FOLDER / "ipython")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    # Here and not in tests/faults: pytest reads options from the conftest files of the folders it is given only.
+    parser.addoption(
+        "--faults-budget",
+        type=int,
+        metavar="N",
+        help="run N generated scripts of faults, other ones each time (default: the same 2,000 each time)",
+    )

@@ -13,6 +13,8 @@ and as functions::
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from versori_magics._version import __version__
@@ -56,7 +58,6 @@ _LAZY = {
     **dict.fromkeys(("connect", "connection", "connections", "runs"), "notebook.reading"),
     **dict.fromkeys(("delete", "plan", "resume"), "notebook.deleting"),
     "form": "notebook.form",
-    "sandbox": "notebook.yard",
     "Client": "platform.client",
     "DeletionPlan": "notebook.shown",
     "DeletionReport": "notebook.shown",
@@ -78,6 +79,23 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """The package itself: its `sandbox` is the function, also once the subpackage of that name has been imported."""
+
+    @property
+    def sandbox(self) -> Any:
+        from versori_magics.notebook.yard import sandbox
+
+        return sandbox
+
+    @sandbox.setter
+    def sandbox(self, subpackage: ModuleType) -> None:
+        """Ignore what the import system sets: the subpackage is in `sys.modules`, where imports look for it."""
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -11,7 +11,7 @@
     ├── JournalError                 the journal cannot be written or read
     ├── SandboxError                 the local sandbox cannot be started
     ├── RunStoppedError              a run ended before its last row; carries the report
-    ├── UnfinishedError              a report has rows that did not go; raised on request only
+    │   └── UnfinishedError          a report has rows that did not go; raised on request only
     └── PlatformError                the platform did not do what its reference says
         ├── IncompleteError          a list is known to be short, or cannot be known to be whole
         ├── TransportError           no answer came

@@ -93,7 +93,8 @@ def resolve(
     environ = os.environ if environ is None else environ
     layers: list[tuple[str, Mapping[str, str | Secret]]] = [("argument", _given(arguments))]
     if context := layers[0][1].get("context"):
-        layers.append((f"context {one_line(context)}", _context(str(context), environ, home)))
+        context = str(context).strip()
+        layers.append((f"context {one_line(context)}", _context(context, environ, home)))
     layers.append(("environment", _given({name: environ.get(variable) for name, variable in VARIABLES.items()})))
     wanted = ("server", "organisation", "token")
     if not context and not all(any(layer.get(name) for _, layer in layers) for name in wanted):
@@ -134,23 +135,27 @@ def server_url(server: str) -> str:
     known = SERVERS.get(server.strip().lower())
     if known:
         return known
-    shown = one_line(server.rsplit("@", maxsplit=1)[-1], 120)
+    server = server.strip()
+    shown = one_line(server, 120)
     names = ", ".join(SERVERS)
     try:
-        parts = urlsplit(server.strip())
+        parts = urlsplit(server)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
     if not host or parts.scheme not in {"http", "https"}:
-        # Settings get swapped: what is neither a word nor a URL may be the token, and is not shown.
-        named = repr(shown) if "://" in shown or (shown.isalpha() and len(shown) <= _WORD) else "What is set"
+        # Settings get swapped: what is neither a word nor a URL may be the token, and is not shown; nor is a URL's part
+        # that may hold one.
+        plain = "://" in server and not set(server) & set("@?#\\")
+        named = repr(shown) if plain or (shown.isalpha() and len(shown) <= _WORD) else "What is set"
         raise SettingsError(f"{named} is no server.", hint=f"Give {names}, or a URL such as https://host/api/v2.")
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise SettingsError(
-            f"The server's URL ({shown}) must not hold credentials.", hint="Set VERSORI_TOKEN and leave them out."
+            f"The server's URL (host {one_line(host, 60)}) must not hold credentials.",
+            hint="Set VERSORI_TOKEN and leave them out.",
         )
-    if parts.query or parts.fragment or any(char.isspace() or not char.isprintable() for char in server.strip()):
-        raise SettingsError(f"The server's URL ({shown}) must have no query, fragment or blanks.")
+    if parts.query or parts.fragment or any(char.isspace() or not char.isprintable() for char in server):
+        raise SettingsError(f"The server's URL (host {one_line(host, 60)}) must have no query, fragment or blanks.")
     if parts.scheme == "http" and not is_loopback(host):
         raise SettingsError(
             f"The server {shown} is plain http, and not on this machine: the token would travel in the clear.",
@@ -217,7 +222,9 @@ def _context(name: str | None, environ: Mapping[str, str], home: Path | None) ->
     if name not in entries:
         close = difflib.get_close_matches(name, entries, n=1)
         known = f"Did you mean {close[0]!r}?" if close else f"There are: {one_line(', '.join(entries)) or 'none'}."
-        raise SettingsError(f"The CLI's configuration has no context {one_line(name, 60)!r}.", hint=known)
+        # A long name that resembles none may be the token, and is not shown.
+        named = repr(one_line(name, 60)) if close or len(name) <= _WORD else "of the name that is set"
+        raise SettingsError(f"The CLI's configuration has no context {named}.", hint=known)
     entry = entries[name]
     if not isinstance(entry, Mapping):
         raise SettingsError(f"The CLI's context {one_line(name, 60)!r} is not a mapping.", hint="Repair its file.")
@@ -243,15 +250,22 @@ def _context(name: str | None, environ: Mapping[str, str], home: Path | None) ->
 def _cli_config(environ: Mapping[str, str], home: Path | None) -> tuple[str, Mapping[str, object]]:
     """Return the active context's name and every context; both empty where the CLI is not set up."""
     named = environ.get(CONFIG_VARIABLE, "").strip()
-    path = Path(named).expanduser() if named else (home or Path.home()) / CLI_CONFIG
-    shown = one_line(path, 120)
+    content: object = None
+    shown = ""
     try:
+        path = Path(named).expanduser() if named else (home or Path.home()) / CLI_CONFIG
+        # What does not look like the file's name may be the token, and is not shown.
+        shown = one_line(path, 120) if not named or path.suffix in {".yaml", ".yml"} else f"of {CONFIG_VARIABLE}"
         content = _yaml(path, shown)
-    except FileNotFoundError:
-        content = None
-        if named:
-            problem = f"{CONFIG_VARIABLE} names {shown}, which does not exist."
-            raise SettingsError(problem, hint="Correct the path, or unset the variable.") from None
+    except (FileNotFoundError, RuntimeError):  # RuntimeError: no such home folder
+        missing = bool(named)
+    else:
+        missing = False
+    if missing:
+        raise SettingsError(
+            f"The CLI's configuration {shown or f'of {CONFIG_VARIABLE}'} does not exist.",
+            hint=f"Correct {CONFIG_VARIABLE}, or unset it.",
+        )
     if content is None:
         return "", {}
     if not isinstance(content, Mapping):

@@ -39,6 +39,7 @@ class Attempt:
         self.waited = 0.0  # behind the gate; does not count against the row
         self.failure: PlatformError | None = None
         self.lost = False  # some send may have been done without our learning it
+        self.pending = False  # a send before the last one was lost: it may still be on its way
 
     def go(self) -> Ended:
         """Send until there is an outcome, and return it; never raises."""
@@ -47,11 +48,12 @@ class Attempt:
             if not self._send():
                 return self._interrupted()
             failure = self.failure
+            engine.note_answer(failure)
             if failure is None:
                 return self._ended(Outcome.DELETED, status=204)
-            engine.note_answer(failure)
             if isinstance(failure, NotFoundError) and failure.documented:
                 return self._ended(Outcome.DELETED if self.lost else Outcome.ALREADY_GONE, status=404)
+            self.pending = self.lost
             self.lost = self.lost or retry.proves_nothing(failure)
             elapsed = engine.clock.now() - self.began - self.waited
             choice = retry.decide(engine.policy, self.sends, elapsed, failure, engine.rng.random())
@@ -115,15 +117,18 @@ class Attempt:
         failure = self.failure
         status = failure.status if isinstance(failure, ApiError) else None
         refused = status is not None and 400 <= status < 500 and status not in retry.RETRIED_STATUSES  # noqa: PLR2004
-        if not self.lost:
-            return self._ended(self._refusal() if refused else Outcome.FAILED)
+        refusal = self._refusal() if refused else None
+        # "In use", said by the platform itself, refuses a send that is still on its way as well: nothing was done.
+        told = refusal == Outcome.IN_USE and isinstance(failure, ApiError) and failure.documented
+        if told or not self.lost:
+            return self._ended(refusal or Outcome.FAILED)
         stands = self._settle()
         if stands is False:
             return self._ended(
                 Outcome.DELETED, message="its answer was lost; asked afterwards, the platform has it no more"
             )
-        if stands and refused and status not in {401, 403}:
-            return self._ended(self._refusal())
+        if stands and refusal and not self.pending:
+            return self._ended(refusal)
         asked = "it still stood when asked afterwards" if stands else "and asking afterwards gave no answer"
         last = one_line(failure.message, 500) if failure else ""
         return self._ended(Outcome.UNKNOWN, message=f"an answer was lost, {asked}. Last: {last}")
@@ -143,6 +148,8 @@ class Attempt:
             return None
         try:
             return engine.exists(self.row.id, engine.stop)
+        except Exception:  # noqa: BLE001 - whatever goes wrong, nothing was learned, and the row must end
+            return None
         finally:
             engine.gate.leave()
 

@@ -139,10 +139,14 @@ class Engine:
                 watch(self.progress())
             return not self._button.at_once
 
-        if count:
-            run_workers(self._work, count, look)
-        else:
-            self._close()
+        try:
+            if count:
+                run_workers(self._work, count, look)
+            else:
+                self._close()
+        except BaseException:
+            self.halt("it was broken off")  # nobody watches any more, so nothing more is sent
+            raise
         if watch is not None:
             watch(self.progress())
 

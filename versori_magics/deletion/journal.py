@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,7 @@ class Journal:
         self._sync_lock = threading.Lock()
         self._written = 0
         self._synced = 0
+        self._unsynced: OSError | None = None
         self._torn = False
 
     def __repr__(self) -> str:
@@ -103,9 +105,14 @@ class Journal:
             )
             journal.write(header, *(Planned(row) for row in plan.rows), durable=True)
             _sync_folder(folder)
+        except OSError as error:
+            problem = error
         except BaseException:
-            journal.close()
+            journal._discard()
             raise
+        if problem is not None:
+            journal._discard()
+            raise _unwritable(path, problem)
         return journal
 
     @classmethod
@@ -118,18 +125,18 @@ class Journal:
             Where there is none, it cannot be written, or another kernel has it open.
         """
         path = find(folder, run)
-        lock = _lock(path)
         problem: OSError | None = None
         try:
-            records = read(path)
-            descriptor = os.open(path, os.O_APPEND | os.O_WRONLY)
+            lock = _lock(path)
+            try:
+                records = read(path)
+                descriptor = os.open(path, os.O_APPEND | os.O_WRONLY)
+            except BaseException:
+                lock.release()
+                raise
         except OSError as error:
             problem = error
-        except BaseException:
-            lock.release()
-            raise
         if problem is not None:
-            lock.release()
             raise _unwritable(path, problem)
         journal = cls(path, lock, descriptor, records)
         journal._torn = True  # kill -9 may have cut off the last line
@@ -191,13 +198,22 @@ class Journal:
         with self._sync_lock:
             if self._synced >= mine:
                 return None
+            if self._unsynced is not None:  # a second try may succeed although the lines are lost
+                return self._unsynced
             upto = self._written
             try:
                 os.fsync(self._descriptor)
             except OSError as error:
+                self._unsynced = error
                 return error
             self._synced = upto
             return None
+
+    def _discard(self) -> None:
+        """Take back a journal that could not be begun: nothing was sent, so its plan may be tried again."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+        self.close()
 
     def close(self) -> None:
         """Close the file and let go of the run."""

@@ -213,6 +213,7 @@ def differs(planned: PlanRow, now: PlanRow) -> str:
         ("name", "its name"),
         ("updated_at", "it was updated"),
         ("used_by", "who uses it"),
+        ("running", "how many running environments it would break"),
         ("verdict", "its verdict"),
     ):
         before, after = getattr(planned, attribute), getattr(now, attribute)

@@ -10,6 +10,7 @@ A file names them, one a line; ``#`` begins a comment::
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from versori_magics.platform.survey import Seen
 
 _KINDS = ("name", "system")
+_COMMENT = re.compile(r"(?:^|\s)#")  # a name may hold a # inside a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Rule:
         known = [text for text in texts if text]
         if not known or (self.kind == "system" and not seen.system and not canonical_ulid(self.pattern)):
             return True
-        return any(fnmatch.fnmatchcase(text.casefold(), self.pattern.casefold()) for text in known)
+        pattern = self.pattern.casefold().replace("[", "[[]")  # a bracket is a letter like any other
+        return any(fnmatch.fnmatchcase(text.casefold(), pattern) for text in known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def read_protection(path: str | Path) -> Protection:
         raise ArgumentError(problem, hint="Correct the path; nothing is deleted without it.")
     rules = []
     for number, line in enumerate(lines, 1):
-        text = line.split("#", 1)[0].strip() if line.lstrip().startswith("#") or " #" in line else line.strip()
+        text = _COMMENT.split(line, maxsplit=1)[0].strip()
         if text:
             rules.append(_rule(text, file, number))
     return Protection(tuple(rules))

@@ -126,7 +126,7 @@ def delete(
     client = CURRENT.client(org)
     stale = isinstance(selection, DeletionPlan)
     if isinstance(selection, DeletionPlan):
-        if allow_breaking:
+        if not (isinstance(allow_breaking, list | tuple) and not allow_breaking):
             raise PlanError("A plan says itself what may break.", hint="Give allow_breaking to plan().")
         if (selection.server, selection.organisation) != (client.server, client.organisation):
             raise PlanError(

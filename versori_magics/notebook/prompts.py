@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from IPython.core.error import StdinNotImplementedError
+from IPython.core.getipython import get_ipython
 
 from versori_magics.errors import ConsentError, SettingsError
 from versori_magics.platform.auth import Secret, read_token
@@ -56,7 +57,7 @@ def ask_token(server: str) -> Secret:
 
     typed: str | None = None
     # Without a kernel or a terminal, getpass would echo what is typed.
-    if "ipykernel" in sys.modules or _at_terminal():
+    if hasattr(get_ipython(), "kernel") or _at_terminal():  # type: ignore[no-untyped-call]  # IPython's
         try:
             typed = getpass.getpass(f"Token for {server}: ")
         except (StdinNotImplementedError, EOFError):

@@ -124,14 +124,14 @@ def connections(
         check_text(name, value)
     client = CURRENT.client(org)
     names, problem = system_names(client)
-    if problem:
-        if system:
-            raise IncompleteError(f"The systems cannot be listed, so none can be filtered by. {problem}")
-        warnings.warn(f"The systems' names are missing. {problem}", UserWarning, stacklevel=2)
+    if problem and system:
+        raise IncompleteError(f"The systems cannot be listed, so none can be filtered by. {problem}")
     listing = client.connections(
         system_id=naming.system_id(client, system) if system else None,
         end_user_id=naming.end_user_id(client, end_user) if end_user else None,
     )
+    if problem:
+        warnings.warn(f"The systems' names are missing. {problem}", UserWarning, stacklevel=2)
     found = read_usage(client) if usage or project or environment else None
     if found is not None and (project or environment):
         if found.problems:

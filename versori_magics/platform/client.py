@@ -70,8 +70,8 @@ class Client:
 
         self.server = server_url(server)
         self.organisation = check_ulid(organisation, "organisation")
-        secret = read_token(token)
-        self.auth = kind_of(secret, check_auth(auth))
+        self._token = read_token(token)
+        self.auth = kind_of(self._token, check_auth(auth))
         self._policy = policy or retry.Policy()
         self._clock = clock or Clock()
         self._page_sizes: dict[str, int | None] = {}
@@ -79,7 +79,7 @@ class Client:
         limits = httpx.Limits(max_connections=MAX_WORKERS, max_keepalive_connections=MAX_WORKERS)
         self._http = httpx.Client(
             base_url=self.server,
-            auth=http_auth(secret, self.auth),
+            auth=http_auth(self._token, self.auth),
             headers={"Accept": "application/json", "User-Agent": _user_agent()},
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             limits=limits,
@@ -214,7 +214,7 @@ class Client:
     def _read(self, call: wire.Call, kind: type[T], stop: threading.Event | None = None) -> T:
         """Send a read until it is answered or the policy gives up."""
         stop = stop or threading.Event()
-        began = self._clock.now()
+        began = self._clock.now()  # put forward by every pause that the platform asks for: the policy counts none
         attempt = 0
         while True:
             attempt += 1
@@ -227,6 +227,7 @@ class Client:
                 if isinstance(result, ApiError | TransportError):
                     result.attempts = attempt
                 raise result
+            began += choice.wait if choice.pause else 0
 
     def _decoded(self, call: wire.Call, kind: type[T]) -> T | PlatformError:
         answer = self._send(call, READ_SECONDS)
@@ -244,6 +245,8 @@ class Client:
         """
         import httpx
 
+        if self._http.is_closed:
+            return _no_answer(call, "the client is closed", sent=False)
         deadline = self._clock.now() + seconds + CONNECT_SECONDS
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         try:
@@ -255,7 +258,9 @@ class Client:
                         return _no_answer(call, f"its answer is longer than {BODY_LIMIT:,} bytes")
                     if self._clock.now() > deadline:
                         return _no_answer(call, f"its answer was not complete after {seconds:.0f} s")
-                return wire.Answer(response.status_code, dict(response.headers), bytes(body))
+                return wire.redacted(
+                    wire.Answer(response.status_code, dict(response.headers), bytes(body)), self._token.reveal()
+                )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             return _no_answer(call, _reason(error), sent=False)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:

@@ -67,10 +67,13 @@ def survey(client: Client, ids: Sequence[str]) -> dict[str, Seen]:
     # Also what a whole list does not hold is asked for by itself: only a 404 proves that it is gone.
     missing = [key for key in ids if key not in found]
     for key, result in zip(missing, side_by_side(lambda key: _get(client, key), missing, LOOKUPS), strict=True):
+        if result is None:  # its worker broke down: that is no proof of anything
+            raise PlatformError(f"What has become of the connection {key} could not be looked up.")
+        if isinstance(result, NotFoundError) and result.documented:
+            continue
         if isinstance(result, PlatformError):
             raise result
-        if result is not None:
-            found[key] = result
+        found[key] = result
     usage = read_usage(client) if found else Usage()
     names = system_names(client)[0] if found else {}
     return {
@@ -89,10 +92,8 @@ def system_names(client: Client) -> tuple[dict[str, str], str]:
         return {}, error.message
 
 
-def _get(client: Client, connection: str) -> Connection | PlatformError | None:
+def _get(client: Client, connection: str) -> Connection | PlatformError:
     try:
         return client.connection(connection)
-    except NotFoundError as error:
-        return None if error.documented else error
     except PlatformError as error:
         return error

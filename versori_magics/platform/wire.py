@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from versori_magics.errors import ApiError, ForbiddenError, NotFoundError, PlatformError, UnauthorisedError
+from versori_magics.platform.auth import MASK
 from versori_magics.platform.ids import canonical_ulid
 from versori_magics.platform.models import ErrorBody
 from versori_magics.text import one_line
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 TEXT_LIMIT = 2_000  # characters kept of a message: enough for a person, and five megabytes stay out of notebooks
 FIELD_LIMIT = 50
+_SHORT = 8  # letters: what is shorter is no secret, and masking it would spoil the text
 _CLASSES: dict[int, type[ApiError]] = {401: UnauthorisedError, 403: ForbiddenError, 404: NotFoundError}
 
 
@@ -194,6 +196,17 @@ def error_of(call: Call, answer: Answer) -> ApiError:
             **common,
         )
     return kind(f"The answer is HTTP {answer.status} and not the platform's Error: {_looks(answer)}.", **common)
+
+
+def redacted(answer: Answer, token: str) -> Answer:
+    """Return an answer whose text may be shown: where a server or a gateway repeats the token, it is masked."""
+    if len(token) < _SHORT:
+        return answer
+    headers = {name: value.replace(token, MASK) for name, value in answer.headers.items()}
+    # The JSON of a success is data, is never quoted, and is not to be changed.
+    data = answer.status == 200 and answer.body.lstrip()[:1] in {b"{", b"["}  # noqa: PLR2004 - the success of a read
+    body = answer.body if data else answer.body.replace(token.encode(), MASK.encode())
+    return Answer(answer.status, headers, body)
 
 
 def _class_of(status: int) -> type[ApiError]:

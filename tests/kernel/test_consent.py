@@ -1,0 +1,231 @@
+"""What a person types, or cannot type, in a real kernel: nothing is deleted by accident."""
+
+import pytest
+from faults.hostile import SECRET, HostilePlatform, world
+from kernel.kernels import Kernel, lines, no_secret
+
+COLUMNS = [
+    *("id", "name", "system", "system_id", "base_url", "auth", "credential_errors", "expires_at", "created_at"),
+    *("updated_at", "template_id", "organisation_id", "kind", "in_use", "used_by", "running"),
+]
+
+
+def refused(kernel: Kernel, platform: HostilePlatform, code: str, *answers: str, error: str) -> str:
+    """Run a cell that has to fail in a few lines, with nothing deleted; return what it says."""
+    cell = kernel.run(code, *answers)
+    shown = lines(cell.failed)
+    assert cell.failed["ename"] == error
+    assert cell.status == "error"
+    assert 1 <= len(shown) <= 3
+    assert shown[0].startswith(f"{error}: ")
+    assert not [line for line in shown if len(line) > 700]
+    assert platform.deletes == []
+    assert platform.deleted == set()
+    return "\n".join(shown)
+
+
+def test_with_three_settings_all_rows_are_listed_with_their_usage(kernel: Kernel, platform: HostilePlatform) -> None:
+    platform.reset(world(free=30, static=6, dynamic=4, page_cap=7))
+    kernel.ok("df = %versori_connections . --usage")
+    assert kernel.value("','.join(df.columns)").split(",") == COLUMNS
+    assert set(kernel.value("','.join(df['id'])").split(",")) == set(platform.world.connections)
+    for kind, ids in (("unused", "free"), ("static", "static"), ("dynamic", "dynamic")):
+        found = kernel.value(f"','.join(df.loc[df['kind'] == '{kind}', 'id'])")
+        assert set(found.split(",")) == set(getattr(platform.world, ids))
+
+
+def test_one_id_with_yes_goes_and_all_that_is_free_goes_and_nothing_that_is_used(
+    kernel: Kernel, platform: HostilePlatform
+) -> None:
+    platform.reset(world(free=120, static=9, dynamic=9))
+    free, used = set(platform.world.free), {*platform.world.static, *platform.world.dynamic}
+    one = platform.world.free[0]
+    kernel.ok("df = %versori_connections . --usage")
+    kernel.ok(f"%versori_delete {platform.organisation} {one} --yes")
+    assert platform.deleted == {one}
+    cell = kernel.ok("r = %versori_delete . df --yes --max 1000")
+    assert cell.prompts == []
+    assert platform.deleted == free
+    assert set(platform.world.connections) == used
+    assert kernel.value("r.frame['outcome'].value_counts().sort_index().to_dict()") == repr(
+        {"already_gone": 1, "deleted": 119, "in_use": 18}
+    )
+    assert kernel.value("sum(r.counts.values()) == len(r.frame) == len(df)") == "True"
+    assert set(kernel.value("','.join(r.frame.query('outcome == \"in_use\"')['id'])").split(",")) == used
+
+
+@pytest.mark.parametrize("typed", ["y", " Y "])
+def test_one_connection_goes_after_y_and_the_prompt_says_which_and_where(
+    kernel: Kernel, platform: HostilePlatform, typed: str
+) -> None:
+    one = platform.world.free[2]
+    cell = kernel.run(f"%versori_delete . {one}", typed)
+    assert cell.error is None
+    (prompt,) = cell.prompts
+    for part in (one, platform.world.connections.get(one, "connection 00002"), "Warehouse", "nobody uses it"):
+        assert str(part) in prompt
+    assert platform.url in prompt
+    assert platform.organisation in prompt
+    assert prompt.endswith("Delete it? y/N: ")
+    assert platform.deleted == {one}
+
+
+@pytest.mark.parametrize("typed", ["", "n", "delete", "delete 2", "yep", "y y", "1"])
+def test_one_connection_stays_whatever_else_is_typed(kernel: Kernel, platform: HostilePlatform, typed: str) -> None:
+    said = refused(kernel, platform, f"%versori_delete . {platform.world.free[0]}", typed, error="ConsentError")
+    assert "nothing was sent" in said
+
+
+def test_several_go_after_delete_and_their_number(kernel: Kernel, platform: HostilePlatform) -> None:
+    kernel.ok("df = %versori_connections . --usage")
+    cell = kernel.run("%versori_delete . df", "delete 5")
+    assert cell.error is None
+    assert "Type delete 5 to go on" in cell.prompts[0]
+    assert platform.url in cell.prompts[0]
+    assert platform.organisation in cell.prompts[0]
+    assert platform.deleted == set(platform.world.free)
+
+
+@pytest.mark.parametrize("typed", ["", "y", "yes", "YES", "delete", "delete 4", "delete 50", "delete 5 now", "5"])
+def test_several_stay_whatever_else_is_typed(kernel: Kernel, platform: HostilePlatform, typed: str) -> None:
+    kernel.ok("df = %versori_connections . --usage")
+    said = refused(kernel, platform, "%versori_delete . df", typed, error="ConsentError")
+    assert "Repeat it and type delete 5." in said
+
+
+def test_what_is_in_use_goes_only_after_break_and_the_number_that_breaks(
+    kernel: Kernel, platform: HostilePlatform
+) -> None:
+    platform.reset(world(free=3, static=2))
+    first, second = platform.world.static
+    kernel.ok("df = %versori_connections . --usage")
+    line = f"%versori_delete . df --break {first}"
+    for typed in ("delete 4", "y", "break 2", "break", "break 4", ""):
+        said = refused(kernel, platform, line, typed, error="ConsentError")
+        assert "type break 1" in said
+    cell = kernel.run(line, "break 1")
+    assert cell.error is None
+    assert "breaks 1 running environment" in cell.prompts[0]
+    assert platform.deleted == {first, *platform.world.free}
+    assert set(platform.world.connections) == {second}
+
+
+@pytest.mark.parametrize("flags", ["", "--max 1000", "--workers 4"])
+def test_where_nobody_can_type_and_there_is_no_yes_the_cell_fails(
+    kernel: Kernel, platform: HostilePlatform, flags: str
+) -> None:
+    kernel.ok("df = %versori_connections . --usage")
+    said = refused(kernel, platform, f"%versori_delete . df {flags}", error="ConsentError")
+    assert "Nobody can be asked" in said
+    assert "add --yes" in said
+
+
+def test_the_dry_run_shows_the_plan_and_neither_asks_nor_sends(kernel: Kernel, platform: HostilePlatform) -> None:
+    kernel.ok("df = %versori_connections . --usage")
+    cell = kernel.run("%versori_delete . df --dry-run")
+    assert cell.error is None
+    assert cell.text.startswith("Plan: 5 selected: 5 delete")
+    assert platform.deletes == []
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "says"),
+    [
+        ("%versori_delete . nosuch --yes", "ArgumentError", "There is no variable 'nosuch'"),
+        ("%versori_delete . select --yes", "ArgumentError", "Did you mean selected?"),
+        ("%versori_delete . half --yes", "SelectionError", "the float 0.5"),
+        ("%versori_delete . 0.5 --yes", "ArgumentError", "neither a ULID nor the name of a variable"),
+        ("%versori_delete . trick", "SelectionError", "a text of 32 characters"),
+        ("%versori_delete . $trick", "SelectionError", "a text of 32 characters"),
+        ("%versori_delete . {trick}", "SelectionError", "a text of 32 characters"),
+        ("%versori_delete . ../../projects/x --yes", "ArgumentError", "neither a ULID nor the name of a variable"),
+        ("%versori_delete . climb --yes", "SelectionError", "a text of 16 characters"),
+        ("%versori_delete . many --yes", "PlanError", "101 connections are selected, and 100 at most"),
+        ("%versori_delete . many --yes --max 100", "PlanError", "101 connections are selected, and 100 at most"),
+        ("%versori_delete . selected --ye", "ArgumentError", "Did you mean --yes?"),
+        ("%versori_delete . selected --yes --yes", "ArgumentError", "more than once"),
+        ("%versori_delete . selected --yes # all", "ArgumentError", "no comment"),
+        ("%versori_delete . selected --yes ;", "ArgumentError", "no semicolon"),
+        ("%versori_delete . 'selected --yes", "ArgumentError", "No closing quotation"),
+        ("%versori_delete selected --yes", "ArgumentError", "required: CONN"),
+        ("versori.delete('.', selected, yes=True, allow_breaking=True)", "SelectionError", "not a bool"),
+        ("versori.delete('.', [float('nan')], yes=True)", "SelectionError", "the float nan"),
+        ("versori.delete('.', '', yes=True)", "SelectionError", "blank"),
+        ("versori.delete('.', None, yes=True)", "SelectionError", "None"),
+        ("versori.delete('.', True, yes=True)", "SelectionError", "True"),
+    ],
+)
+def test_a_slip_is_an_error_of_a_few_lines_and_nothing_at_all_is_sent(
+    kernel: Kernel, platform: HostilePlatform, line: str, error: str, says: str
+) -> None:
+    one = platform.world.free[0]
+    kernel.ok(f"half, climb, selected, trick = 0.5, '../../projects/x', ['{one}'], '{one} --yes'")
+    kernel.ok("from ulid import ULID\nmany = [str(ULID()) for _ in range(101)]")
+    assert says in refused(kernel, platform, line, error=error)
+    assert platform.requests == []
+
+
+def test_an_empty_selection_asks_nobody_and_sends_nothing(kernel: Kernel, platform: HostilePlatform) -> None:
+    kernel.ok("df = %versori_connections . --usage\nnone = df[df['name'] == 'no such name']")
+    before = len(platform.requests)
+    cell = kernel.run("%versori_delete . none")
+    assert cell.error is None
+    assert "nothing" in cell.text
+    assert len(platform.requests) == before
+
+
+LOCALS = """
+e = traceback.TracebackException.from_exception(sys.last_value, capture_locals=True)
+ours = [f for f in e.stack if "versori_magics" in f.filename]
+hidden = {"environ", "local_ns"}  # the kernel's whole environment, and the person's own variables
+print(*(f"{f.name} {n}={t}" for f in ours for n, t in (f.locals or {}).items() if n not in hidden), sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("mode", ["Context", "Verbose"])
+def test_no_error_shows_the_token_nor_do_the_variables_of_our_frames(
+    kernel: Kernel, platform: HostilePlatform, mode: str
+) -> None:
+    kernel.ok(f"import sys, traceback\n%xmode {mode}")
+    for code in (
+        f"%versori_delete . {platform.world.free[0]}",  # nobody to ask
+        f"%versori_connection . {platform.organisation}",  # a 404
+        "%versori_connections . --system Nobody",
+        "%versori_connect --server nowhere",
+        "versori.connect(org='not one')",
+        "%versori_connect --auth psychic",
+        "%versori_resume 01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    ):
+        assert len(lines(kernel.run(code).failed)) <= 3
+        assert len(lines(kernel.run("%tb").outputs[0])) <= 3
+        kernel.ok("print(repr(sys.last_value), vars(sys.last_value), str(sys.last_value))")
+        kernel.ok(LOCALS)
+    kernel.ok("%xmode Context")
+    no_secret(kernel.wire, platform.token, SECRET)
+    assert not [text for text in kernel.wire if "authorization" in text.lower()]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%versori_delete . token --yes",
+        "%versori_delete token token --yes",
+        "%versori_connection . token",
+        "%versori_connections token",
+        "%versori_connect --server $token",
+        "%versori_connect --org $token",
+        "%versori_connect --auth $token",
+        "%versori_resume token",
+        "versori.resume(token)",
+        "versori.delete('.', token)",
+        "versori.plan(token, token)",
+        "versori.delete('.', [], max=token)",
+    ],
+)
+def test_a_token_that_was_taken_for_something_else_is_not_shown(
+    kernel: Kernel, platform: HostilePlatform, line: str
+) -> None:
+    kernel.ok("import os\ntoken = os.environ['VERSORI_TOKEN']")
+    assert len(lines(kernel.run(line).failed)) <= 3
+    no_secret(kernel.wire, platform.token)
+    assert platform.deletes == []
