@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ CLI_CONFIG = ".versori/config.yaml"  # below the home folder
 MAX_ROWS = 100  # more than this needs --max: a slip of a filter must not empty an organisation
 WORKERS = 8
 MAX_WORKERS = 32
+_SHOWN_KEYS = {"active_context", "name", "organisation_id", "url_overwrite"}  # of the CLI's file
 _WORD = 16  # letters that an error shows of a value
 
 # setting -> environment variable
@@ -90,7 +91,7 @@ def resolve(
     SettingsError
         Where a value makes no sense, or a context or configuration file that was named cannot be used.
     """
-    environ = os.environ if environ is None else environ
+    environ = _Quiet(os.environ if environ is None else environ)
     layers: list[tuple[str, Mapping[str, str | Secret]]] = [("argument", _given(arguments))]
     if context := layers[0][1].get("context"):
         context = str(context).strip()
@@ -120,8 +121,35 @@ def resolve(
     )
 
 
+class _Quiet(Mapping[str, str]):
+    """An environment that does not print: a traceback that shows its frames' variables must not show the token."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._get = variables.get
+        self._all = variables.keys
+
+    def __getitem__(self, name: str) -> str:
+        value = self._get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return "environment"
+
+
 def _given(values: Mapping[str, str | Secret | None]) -> dict[str, str | Secret]:
-    return {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
+    """Return the values that are not blank; the token as a Secret from here on."""
+    given = {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
+    return {
+        name: Secret(value) if name == "token" and isinstance(value, str) else value for name, value in given.items()
+    }
 
 
 def server_url(server: str) -> str:
@@ -207,7 +235,7 @@ def contexts(environ: Mapping[str, str] | None = None, home: Path | None = None)
     Source: platform-api, "The CLI keeps contexts in ~/.versori/config.yaml".
     """
     try:
-        return list(_cli_config(os.environ if environ is None else environ, home)[1])
+        return list(_cli_config(_Quiet(os.environ if environ is None else environ), home)[1])
     except SettingsError:
         return []
 
@@ -228,21 +256,17 @@ def _context(name: str | None, environ: Mapping[str, str], home: Path | None) ->
     entry = entries[name]
     if not isinstance(entry, Mapping):
         raise SettingsError(f"The CLI's context {one_line(name, 60)!r} is not a mapping.", hint="Repair its file.")
-    texts: dict[str, str] = {}
     for key in ("organisation_id", "jwt", "url_overwrite"):
-        value = entry.get(key)
-        if value is not None and not isinstance(value, str):
-            # The value itself is not shown: it may be the token.
+        if not isinstance(entry.get(key), str | Secret | None):
             raise SettingsError(
                 f"In the CLI's context {one_line(name, 60)!r}, {key} is not text.", hint="Put it in quotes."
             )
-        texts[key] = (value or "").strip()
     return _given(
         {
             "context": name,
-            "server": texts["url_overwrite"] or DEFAULT_SERVER,  # platform-api: empty means production
-            "organisation": texts["organisation_id"],
-            "token": Secret(texts["jwt"]) if texts["jwt"] else None,
+            "server": (entry.get("url_overwrite") or "").strip() or DEFAULT_SERVER,  # platform-api: empty: production
+            "organisation": entry.get("organisation_id"),
+            "token": entry.get("jwt"),
         }
     )
 
@@ -256,7 +280,7 @@ def _cli_config(environ: Mapping[str, str], home: Path | None) -> tuple[str, Map
         path = Path(named).expanduser() if named else (home or Path.home()) / CLI_CONFIG
         # What does not look like the file's name may be the token, and is not shown.
         shown = one_line(path, 120) if not named or path.suffix in {".yaml", ".yml"} else f"of {CONFIG_VARIABLE}"
-        content = _yaml(path, shown)
+        content = _masked(_yaml(path, shown))
     except (FileNotFoundError, RuntimeError):  # RuntimeError: no such home folder
         missing = bool(named)
     else:
@@ -276,6 +300,13 @@ def _cli_config(environ: Mapping[str, str], home: Path | None) -> tuple[str, Map
             f"The CLI's configuration {shown} has no usable active_context and contexts.", hint="Repair it."
         )
     return active or "", {str(name): entry for name, entry in (entries or {}).items()}
+
+
+def _masked(content: object, key: str = "") -> object:
+    """Return what a configuration holds with every text but those of known keys as a Secret: it may be the token."""
+    if isinstance(content, Mapping):
+        return {str(name): _masked(value, str(name)) for name, value in content.items()}
+    return Secret(content) if isinstance(content, str) and content and key not in _SHOWN_KEYS else content
 
 
 def _yaml(path: Path, shown: str) -> object:

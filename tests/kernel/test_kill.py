@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from faults.hostile import SECRET, HostilePlatform, world
 from kernel.kernels import Kernel, no_secret
+
 from versori_magics.deletion.journal import read
 from versori_magics.deletion.report import Report
 

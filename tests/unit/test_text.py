@@ -2,7 +2,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from versori_magics.text import ELLIPSIS, cut, number_of, one_line, visible
@@ -104,6 +104,11 @@ def test_a_cut_says_how_long_the_text_was() -> None:
     assert one_line("x" * 200) == "x" * 200
 
 
+def test_words_stay_apart_where_the_text_is_cut() -> None:
+    assert one_line(" " * 35 + "abcd cd", 10) == "abcd cd"
+
+
+@example(length=100, limit=50, less=13)
 @given(st.integers(100, 9_999_999), st.integers(50, 99), st.integers(1, 49))
 @settings(max_examples=20, deadline=None)
 def test_what_is_cut_twice_goes_on_saying_its_first_length(length: int, limit: int, less: int) -> None:

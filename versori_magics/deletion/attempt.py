@@ -35,35 +35,46 @@ class Attempt:
         self.engine = engine
         self.row = row
         self.sends = 0
-        self.began = engine.clock.now()
-        self.waited = 0.0  # behind the gate; does not count against the row
+        self.turn = 0
+        self.met: set[int | str] = set()  # kinds of failure
+        self.first: float | None = None  # when it was first taken up
         self.failure: PlatformError | None = None
         self.lost = False  # some send may have been done without our learning it
         self.pending = False  # a send before the last one was lost: it may still be on its way
 
-    def go(self) -> Ended:
-        """Send until there is an outcome, and return it; never raises."""
+    def go(self) -> Ended | None:
+        """Send until there is an outcome, and return it; None asks for another turn. Never raises."""
         engine = self.engine
+        self.turn += 1
+        self.before = self.sends
+        self.failures: list[PlatformError] = []
+        self.began = engine.clock.now()
+        self.waited = 0.0  # behind the gate; does not count against the row
+        self.first = self.began if self.first is None else self.first
         while True:
             if not self._send():
-                return self._interrupted()
+                return self.interrupted()
             failure = self.failure
             engine.note_answer(failure)
             if failure is None:
+                engine.overcome.update(self.met)
                 return self._ended(Outcome.DELETED, status=204)
             if isinstance(failure, NotFoundError) and failure.documented:
+                engine.overcome.update(self.met)
                 return self._ended(Outcome.DELETED if self.lost else Outcome.ALREADY_GONE, status=404)
+            self.failures.append(failure)
+            self.met.add(retry.kind(failure))
             self.pending = self.lost
             self.lost = self.lost or retry.proves_nothing(failure)
             elapsed = engine.clock.now() - self.began - self.waited
-            choice = retry.decide(engine.policy, self.sends, elapsed, failure, engine.rng.random())
+            choice = retry.decide(engine.policy, self.sends - self.before, elapsed, failure, engine.rng.random())
             pause = retry.asked_pause(failure)
             if pause is not None:
                 self._pause(pause)
             if isinstance(choice, retry.GiveUp):
                 return self._given_up()
             if not choice.pause and not engine.clock.wait(engine.stop, choice.wait):
-                return self._interrupted()
+                return self.interrupted()
 
     def _pause(self, seconds: float) -> None:
         engine = self.engine
@@ -104,7 +115,8 @@ class Attempt:
             return PlatformError(f"Something unforeseen happened while it was sent: {type(error).__name__}.")
         return None
 
-    def _interrupted(self) -> Ended:
+    def interrupted(self) -> Ended:
+        """Return the outcome of a row that the end of its run cuts off."""
         if self.sends == 0:
             return self._ended(Outcome.NOT_ATTEMPTED, message="the run was stopped before its turn")
         if self.lost:
@@ -113,7 +125,8 @@ class Attempt:
             )
         return self._ended(Outcome.FAILED)
 
-    def _given_up(self) -> Ended:
+    def _given_up(self) -> Ended | None:
+        """Return the outcome of a row whose sends are used up; None where another turn may clear it up."""
         failure = self.failure
         status = failure.status if isinstance(failure, ApiError) else None
         refused = status is not None and 400 <= status < 500 and status not in retry.RETRIED_STATUSES  # noqa: PLR2004
@@ -121,7 +134,7 @@ class Attempt:
         # "In use", said by the platform itself, refuses a send that is still on its way as well: nothing was done.
         told = refusal == Outcome.IN_USE and isinstance(failure, ApiError) and failure.documented
         if told or not self.lost:
-            return self._ended(refusal or Outcome.FAILED)
+            return None if self._may_return() else self._ended(refusal or Outcome.FAILED)
         stands = self._settle()
         if stands is False:
             return self._ended(
@@ -129,9 +142,15 @@ class Attempt:
             )
         if stands and refusal and not self.pending:
             return self._ended(refusal)
+        if self._may_return():
+            return None
         asked = "it still stood when asked afterwards" if stands else "and asking afterwards gave no answer"
         last = one_line(failure.message, 500) if failure else ""
         return self._ended(Outcome.UNKNOWN, message=f"an answer was lost, {asked}. Last: {last}")
+
+    def _may_return(self) -> bool:
+        engine = self.engine
+        return not engine.stop.is_set() and retry.another_turn(engine.policy, self.turn, self.failures, engine.overcome)
 
     def _refusal(self) -> Outcome:
         failure = self.failure
@@ -155,7 +174,7 @@ class Attempt:
 
     def _ended(self, outcome: Outcome, *, status: int | None = None, message: str = "") -> Ended:
         failure = self.failure
-        seconds = round(self.engine.clock.now() - self.began, 3)
+        seconds = round(self.engine.clock.now() - (self.first or 0.0), 3)
         if isinstance(failure, ApiError) and outcome not in {Outcome.DELETED, Outcome.ALREADY_GONE}:
             return Ended(
                 id=self.row.id,

@@ -107,13 +107,14 @@ class Engine:
         self.rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
         self.gate = Gate(workers, self.stop, self.clock)
         self._lock = threading.Lock()
-        self._left: deque[PlanRow] = deque()
+        self._left: deque[Attempt] = deque()
         self._outcomes: Counter[str] = Counter()
         self._ended: list[Ended] = []
         self._planned = 0
         self._working = 0
         self._forbidden = 0
         self._began = 0.0
+        self.overcome: set[int | str] = set()  # kinds of failure that rows met which have gone all the same
         self.stopped = ""
 
     def run(self, rows: Sequence[PlanRow], watch: Callable[[Progress], None] | None = None) -> None:
@@ -129,7 +130,7 @@ class Engine:
             Called with the progress, about ten times a second and once at the end, in the caller's thread.
         """
         self._began = self.clock.now()
-        self._left.extend(rows)
+        self._left.extend(Attempt(self, row) for row in rows)
         self._planned = len(rows)
         count = min(self._workers, len(rows))
         self._working = count
@@ -170,10 +171,15 @@ class Engine:
         try:
             while not self.stop.is_set():
                 with self._lock:
-                    row = self._left.popleft() if self._left else None
-                if row is None:
+                    attempt = self._left.popleft() if self._left else None
+                if attempt is None:
                     return
-                self._finish(Attempt(self, row).go())
+                ended = attempt.go()
+                if ended is not None:
+                    self._finish(ended)
+                    continue
+                with self._lock:
+                    self._left.append(attempt)  # its next turn comes after all others
         finally:
             with self._lock:
                 self._working -= 1
@@ -191,6 +197,9 @@ class Engine:
             self.halt(f"the journal could not be written any more. {error.message}")
 
     def _close(self) -> None:
+        for attempt in self._left:  # what waited for another turn when the run was stopped
+            if attempt.sends:
+                self._finish(attempt.interrupted())
         if self.stop.is_set() and not self.stopped and self._is_short():
             self.stopped = "the stop button was pressed" if self._button.pressed else "it was cancelled"
         try:

@@ -30,15 +30,17 @@ class ProgressDisplay:
     def __init__(self) -> None:
         self._handle = DisplayHandle() if hasattr(get_ipython(), "kernel") else None  # type: ignore[no-untyped-call]  # IPython's
         self._begun = False
+        self._final = False
         self._shown_at = float("-inf")
 
     def __call__(self, progress: Progress) -> None:
         """Show `progress`, if the last one is long enough ago or it is the final one."""
         if self._handle is None or not progress.planned:
             return
-        final = progress.done == progress.planned or progress.stopping
-        if not final and progress.seconds - self._shown_at < BETWEEN:
+        final = progress.done == progress.planned or (progress.stopping and not progress.in_flight)
+        if self._final or (not final and progress.seconds - self._shown_at < BETWEEN):
             return
+        self._final = final
         self._shown_at = progress.seconds
         if self._begun:
             self._handle.update(_Shown(progress))  # type: ignore[no-untyped-call]  # IPython's

@@ -57,7 +57,7 @@ def ask_token(server: str) -> Secret:
 
     typed: str | None = None
     # Without a kernel or a terminal, getpass would echo what is typed.
-    if hasattr(get_ipython(), "kernel") or _at_terminal():  # type: ignore[no-untyped-call]  # IPython's
+    if hasattr(get_ipython(), "kernel") or _at_terminal():
         try:
             typed = getpass.getpass(f"Token for {server}: ")
         except (StdinNotImplementedError, EOFError):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from versori_magics.errors import ApiError, PlatformError, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # A gateway speaks with these: what happened behind it is not known, whatever the body says.
@@ -18,7 +22,9 @@ class Policy:
     Parameters
     ----------
     sends : int
-        Sends of one request at most. Default 4.
+        Sends of one request at most, in one turn. Default 4.
+    turns : int
+        Turns of a row of a run at most; see `another_turn`. Default 3.
     seconds : float
         For one request with all its waits, pauses that the platform asked for not counted. Default 45.
     base, cap : float
@@ -28,6 +34,7 @@ class Policy:
     """
 
     sends: int = 4
+    turns: int = 3
     seconds: float = 45.0
     base: float = 0.5
     cap: float = 8.0
@@ -81,6 +88,33 @@ def decide(policy: Policy, attempt: int, elapsed: float, failure: PlatformError,
         return Again(asked, pause=True)
     wait = roll * min(policy.cap, policy.base * 2 ** (attempt - 1))
     return GiveUp() if elapsed + wait > policy.seconds else Again(wait)
+
+
+def another_turn(
+    policy: Policy, turn: int, failures: Collection[PlatformError], overcome: Collection[int | str]
+) -> bool:
+    """Tell whether a row whose sends are used up may have another turn at the end of its run.
+
+    It may where other rows met a failure of the same kind and went all the same: then the way to the platform is bad,
+    and not the row. What no other row overcame is not sent again.
+
+    Parameters
+    ----------
+    policy : Policy
+        The numbers.
+    turn : int
+        Turns so far, 1 after the first.
+    failures : collection of PlatformError
+        What came of the sends of this turn.
+    overcome : collection of int or str
+        Kinds of failure that rows which have gone had met.
+    """
+    return turn < policy.turns and all(map(is_transient, failures)) and any(kind(f) in overcome for f in failures)
+
+
+def kind(failure: PlatformError) -> int | str:
+    """Return what makes failures alike: the status, or that no answer came."""
+    return failure.status if isinstance(failure, ApiError) else type(failure).__name__
 
 
 def asked_pause(failure: PlatformError) -> float | None:

@@ -295,9 +295,10 @@ def test_a_stop_before_the_first_row_sends_nothing_and_leaves_every_row_unattemp
 
 
 @pytest.mark.parametrize(
-    ("answer", "outcome"), [(LOST, "unknown"), (page(502), "unknown"), (refused(500), "failed"), (UNSENT, "failed")]
+    ("answer", "outcome"),
+    [(LOST, "unknown"), (page(502), "unknown"), (PAGE_404, "unknown"), (refused(500), "failed"), (UNSENT, "failed")],
 )
-def test_a_stop_while_a_row_waits_for_its_next_send_tells_what_is_known_of_it(
+def test_a_stop_while_a_row_is_sent_tells_what_is_known_of_it_and_asks_nothing_more(
     tmp_path: Path, answer: Exception, outcome: str
 ) -> None:
     button, asked = StopButton(), []

@@ -240,7 +240,7 @@ def test_times_as_go_prints_them_are_read(text: str, time: str) -> None:
         "12024-03-01T09:00:00Z",
         "." * 400,
         "\x00",
-        "２０２４-03-01T09:00:00Z",
+        "\uff12\uff10\uff12\uff14-03-01T09:00:00Z",
     ],
 )
 def test_what_is_no_time_is_missing_and_no_filter_by_age_selects_it(text: str | None) -> None:

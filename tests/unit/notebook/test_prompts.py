@@ -48,10 +48,10 @@ def test_the_one_right_answer_consents(types: Types, made: DeletionPlan, typed: 
 @pytest.mark.parametrize(
     ("made", "typed"),
     [
-        *((plan(1), typed) for typed in ("", "n", "no", "yy", "y y", "delete", "delete 1", "1", "ye", "да", "ｙ")),
+        *((plan(1), typed) for typed in ("", "n", "no", "yy", "y y", "delete", "delete 1", "1", "ye", "да", "\uff59")),
         *(
             (plan(2), typed)
-            for typed in ("", "y", "yes", "delete", "delete 1", "delete 3", "2", "delete 2.", "delete ２")
+            for typed in ("", "y", "yes", "delete", "delete 1", "delete 3", "2", "delete 2.", "delete \uff12")
         ),
         *((plan(12, kept=3), typed) for typed in ("delete 15", "delete 3", "delete 1 2", "delete1 2")),
         *((plan(5, breaks=2), typed) for typed in ("", "y", "delete 5", "break 5", "break", "delete 5 break 2")),

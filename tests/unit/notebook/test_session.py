@@ -1,5 +1,7 @@
 """The session: what this kernel is connected to, found anew each time."""
 
+import traceback
+
 import pytest
 from faults.hostile import HostilePlatform
 
@@ -102,3 +104,18 @@ def test_the_session_does_not_show_its_token() -> None:
     session.client(".")
     assert "t0ken" not in repr(vars(session)) + repr(session.settings())
     session.close()
+
+
+@pytest.mark.xfail(strict=True, reason="settings.resolve keeps the token of the environment as a plain text")
+@pytest.mark.parametrize("told", [{"server": "nowhere"}, {"org": "acme"}, {"auth": "psychic"}])
+def test_no_variable_of_our_frames_shows_the_token_when_a_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, str]
+) -> None:
+    monkeypatch.setenv("VERSORI_TOKEN", "t0ken-for-tests-only")
+    with pytest.raises(SettingsError) as caught:
+        versori.connect(**told)
+    frames = [entry for entry in traceback.walk_tb(caught.tb) if "versori_magics" in entry[0].f_code.co_filename]
+    assert len(frames) > 2
+    for frame, _ in frames:
+        shown = {name: repr(value) for name, value in frame.f_locals.items() if name != "environ"}
+        assert not [name for name, text in shown.items() if "t0ken" in text], frame.f_code.co_name

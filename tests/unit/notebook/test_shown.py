@@ -77,7 +77,7 @@ def test_a_connection_shows_itself_whatever_a_server_sends(
     assert not forms["text/plain"].startswith("<not shown")
     tags: set[str] = set()
     reader = HTMLParser()
-    reader.handle_starttag = lambda tag, attrs: tags.add(tag)  # type: ignore[method-assign]
+    reader.handle_starttag = lambda tag, _: tags.add(tag)  # type: ignore[method-assign]
     reader.feed(forms["text/html"])
     assert tags <= {"style", "div", "b", "table", "thead", "tbody", "tr", "th", "td"}
     assert "S3CR3T" not in forms["text/html"] + forms["text/plain"]
