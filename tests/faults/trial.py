@@ -39,6 +39,7 @@ from versori_magics.platform.survey import Seen, survey
 from versori_magics.platform.usage import ConnectionUsage, Use
 from versori_magics.settings import MAX_WORKERS
 
+MOST_SENDS = Policy().sends * Policy().turns  # of one row in one execution
 HURRY = 1000  # so many times faster do our waits pass
 PATIENCE = 0.03  # seconds that a DELETE waits for its answer, in executions with faults
 LATE = 0.06
@@ -315,7 +316,7 @@ class Trial:
                 _until(lambda: not is_under_way(self.path))  # pressed twice: the last worker closes it
         self.platform.wait_for(lambda: not self.platform.in_flight and not self.platform.open_connections)
         assert self.after_stop <= execution.workers, "sent after the stop"
-        assert all(count <= 4 for count in self.sends.values()), self.sends
+        assert all(count <= MOST_SENDS for count in self.sends.values()), self.sends
         if execution.end == "killed":
             self._cut(execution.cut)
             report = self._replayed()

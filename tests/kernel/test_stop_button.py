@@ -115,7 +115,9 @@ def test_during_a_list_the_prompt_is_back_and_the_kernel_is_usable(
     assert kernel.value("len(df)") == "5"
 
 
-def test_an_interrupt_shows_no_token_and_no_frame_of_the_http_library_in_a_verbose_traceback(kernel: Kernel, platform: HostilePlatform) -> None:
+def test_an_interrupt_shows_no_token_and_no_frame_of_the_http_library_in_a_verbose_traceback(
+    kernel: Kernel, platform: HostilePlatform
+) -> None:
     kernel.ok("%xmode Verbose")
     platform.on("GET", "/connections$", delay(600))
     cell = kernel.begin("df = %versori_connections . --usage")

@@ -36,6 +36,7 @@ class Attempt:
         self.row = row
         self.sends = 0
         self.turn = 0
+        self.failures: list[PlatformError] = []  # of this turn
         self.met: set[int | str] = set()  # kinds of failure
         self.first: float | None = None  # when it was first taken up
         self.failure: PlatformError | None = None
@@ -45,9 +46,11 @@ class Attempt:
     def go(self) -> Ended | None:
         """Send until there is an outcome, and return it; None asks for another turn. Never raises."""
         engine = self.engine
+        if self.turn and not retry.another_turn(engine.policy, self.turn, self.failures, engine.overcome):
+            return self._given_up()
         self.turn += 1
         self.before = self.sends
-        self.failures: list[PlatformError] = []
+        self.failures = []
         self.began = engine.clock.now()
         self.waited = 0.0  # behind the gate; does not count against the row
         self.first = self.began if self.first is None else self.first
@@ -72,7 +75,9 @@ class Attempt:
             if pause is not None:
                 self._pause(pause)
             if isinstance(choice, retry.GiveUp):
-                return self._given_up()
+                # Whether another turn makes sense is known once all others have had theirs.
+                later = self.turn < engine.policy.turns and all(map(retry.is_transient, self.failures))
+                return None if later and not engine.stop.is_set() else self._given_up()
             if not choice.pause and not engine.clock.wait(engine.stop, choice.wait):
                 return self.interrupted()
 
@@ -125,8 +130,8 @@ class Attempt:
             )
         return self._ended(Outcome.FAILED)
 
-    def _given_up(self) -> Ended | None:
-        """Return the outcome of a row whose sends are used up; None where another turn may clear it up."""
+    def _given_up(self) -> Ended:
+        """Return the outcome of a row whose sends are used up."""
         failure = self.failure
         status = failure.status if isinstance(failure, ApiError) else None
         refused = status is not None and 400 <= status < 500 and status not in retry.RETRIED_STATUSES  # noqa: PLR2004
@@ -134,7 +139,7 @@ class Attempt:
         # "In use", said by the platform itself, refuses a send that is still on its way as well: nothing was done.
         told = refusal == Outcome.IN_USE and isinstance(failure, ApiError) and failure.documented
         if told or not self.lost:
-            return None if self._may_return() else self._ended(refusal or Outcome.FAILED)
+            return self._ended(refusal or Outcome.FAILED)
         stands = self._settle()
         if stands is False:
             return self._ended(
@@ -142,15 +147,9 @@ class Attempt:
             )
         if stands and refusal and not self.pending:
             return self._ended(refusal)
-        if self._may_return():
-            return None
         asked = "it still stood when asked afterwards" if stands else "and asking afterwards gave no answer"
         last = one_line(failure.message, 500) if failure else ""
         return self._ended(Outcome.UNKNOWN, message=f"an answer was lost, {asked}. Last: {last}")
-
-    def _may_return(self) -> bool:
-        engine = self.engine
-        return not engine.stop.is_set() and retry.another_turn(engine.policy, self.turn, self.failures, engine.overcome)
 
     def _refusal(self) -> Outcome:
         failure = self.failure

@@ -166,7 +166,7 @@ def test_whatever_the_answers_each_id_has_one_outcome_and_they_add_up_to_the_pla
         assert len(after_stop) <= workers - 1
         sends = Counter(delete.sends)
         assert sends.keys() <= {row.id for row in going}
-        assert all(count <= 4 for count in sends.values())
+        assert all(count <= Policy().sends * Policy().turns for count in sends.values())
         assert {row.id: row.attempts for row in report.rows if row.attempts} == sends
         for row in report.rows[len(going) :]:
             assert row.outcome == Outcome.IN_USE
@@ -441,3 +441,38 @@ def test_the_end_of_a_run_is_its_last_line(tmp_path: Path) -> None:
     assert isinstance(read(tmp_path / f"{RUN}.jsonl")[-1], Closed)
     with pytest.raises(JournalError):
         Journal.reopen(tmp_path, make_id(77))
+
+
+def test_a_row_that_always_fails_is_sent_four_times_although_others_go(tmp_path: Path) -> None:
+    for number, always in enumerate((page(503), refused(500), LOST, UNSENT)):
+        folder = tmp_path / str(number)
+        delete = Answers({ONE: [always] * 50})
+        make_engine(folder, plan_of(9), delete, exists=lambda *_: True).run(plan_of(9).rows)
+        assert delete.sends.count(ONE) == 4
+        assert replayed(folder).rows[0].outcome in {Outcome.UNKNOWN, Outcome.FAILED}
+
+
+def test_a_row_whose_failures_others_overcame_has_another_turn_after_all_others(tmp_path: Path) -> None:
+    delete = Answers({ONE: [page(503)] * 5, make_id(1): [page(503)]})
+    make_engine(tmp_path, plan_of(4), delete, exists=lambda *_: True).run(plan_of(4).rows)
+    assert delete.sends == [*[ONE] * 4, *[make_id(1)] * 2, make_id(2), make_id(3), *[ONE] * 2]
+    assert {row.outcome for row in replayed(tmp_path).rows} == {Outcome.DELETED}
+
+
+def test_three_turns_are_the_end_also_where_others_overcame(tmp_path: Path) -> None:
+    delete = Answers({ONE: [page(503)] * 50, make_id(1): [page(503)]})
+    make_engine(tmp_path, plan_of(2), delete, exists=lambda *_: True).run(plan_of(2).rows)
+    assert delete.sends.count(ONE) == 12
+    assert replayed(tmp_path).rows[0].outcome == Outcome.UNKNOWN
+
+
+def test_what_waits_for_another_turn_when_the_run_is_stopped_is_told_as_it_is_known(tmp_path: Path) -> None:
+    button = StopButton()
+    delete = Answers({ONE: [page(503)] * 50, make_id(2): [refused(503)] * 50, make_id(1): [page(503)]})
+    delete.before = lambda key: button.stop.set() if key == make_id(3) else None
+    rows = (make_row(1), make_row(0), make_row(2), make_row(3))
+    make_engine(tmp_path, make_plan(*rows), delete, button=button).run(rows)
+    outcomes = {row.id: row.outcome for row in replayed(tmp_path).rows}
+    assert outcomes[ONE] == Outcome.UNKNOWN
+    assert outcomes[make_id(2)] == Outcome.FAILED
+    assert set(delete.sends) == {make_id(n) for n in range(4)}

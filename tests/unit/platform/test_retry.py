@@ -9,6 +9,7 @@ from versori_magics.platform.retry import (
     Again,
     GiveUp,
     Policy,
+    another_turn,
     asked_pause,
     decide,
     is_transient,
@@ -164,3 +165,21 @@ def test_a_retry_after_of_an_error_that_is_not_tried_again_changes_nothing() -> 
 )
 def test_what_proves_nothing_is_an_answer_that_may_hide_a_deletion(failure: PlatformError, nothing: bool) -> None:
     assert proves_nothing(failure) is nothing
+
+
+@pytest.mark.parametrize(
+    ("turn", "failures", "overcome", "again"),
+    [
+        (1, [api(503), api(502)], {502}, True),
+        (2, [api(503)], {503}, True),
+        (3, [api(503)], {503}, False),
+        (1, [api(503)], set(), False),
+        (1, [api(503)], {502}, False),
+        (1, [TransportError("lost")], {"TransportError"}, True),
+        (1, [api(503), api(400)], {503, 400}, False),
+    ],
+)
+def test_another_turn_is_for_what_other_rows_met_and_overcame(
+    turn: int, failures: list[PlatformError], overcome: set[int | str], again: bool
+) -> None:
+    assert another_turn(Policy(), turn, failures, overcome) is again
