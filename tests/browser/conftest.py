@@ -42,7 +42,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     started.close()
 
 
-@pytest.fixture(scope="session")
+# For a module, not the session: Playwright keeps an event loop running in this thread, and while there is one, nothing
+# else in the process can talk to a kernel the blocking way (nbval and the kernel tests do).
+@pytest.fixture(scope="module")
 def browser(lab: Lab) -> Iterator[BrowserContext]:
     try:
         from browser.lab import BROWSER

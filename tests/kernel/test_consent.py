@@ -203,8 +203,7 @@ def test_an_empty_selection_asks_nobody_and_sends_nothing(kernel: Kernel, platfo
 LOCALS = """
 e = traceback.TracebackException.from_exception(sys.last_value, capture_locals=True)
 ours = [f for f in e.stack if "versori_magics" in f.filename]
-ours = [f for f in ours if f.name != "resolve"]  # see test_session.py
-hidden = {"environ", "local_ns"}  # the kernel's whole environment, and the person's own variables
+hidden = {"local_ns"}  # the person's own variables
 print(*(f"{f.name} {n}={t}" for f in ours for n, t in (f.locals or {}).items() if n not in hidden), sep="\\n")
 """
 

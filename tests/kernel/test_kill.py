@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.hostile import SECRET, HostilePlatform, world
+from faults.hostile import SECRET, HostilePlatform, delay, world
 from kernel.kernels import Kernel, no_secret
 
 from versori_magics.deletion.journal import read
@@ -28,13 +28,17 @@ def report(folder: Path) -> Report:
 
 
 def cut_off(env: dict[str, str], platform: HostilePlatform, after: int) -> Kernel:
-    """Give a new kernel, after one that was killed with so many DELETEs sent."""
+    """Give a new kernel, after one that was killed with so many rows deleted and some requests under way."""
+    platform.decide = lambda request: (
+        delay(1) if request.method == "DELETE" and len(platform.world.deleted) >= after else None
+    )
     with Kernel(env) as first:
         first.ok(f"{LOAD}\ndf = %versori_connections . --usage")
         first.begin("%versori_delete . df --yes --max 1000")
-        platform.wait_for(lambda: len(platform.deletes) >= after, timeout=60)
+        platform.wait_for(lambda: len(platform.deleted) >= after and platform.in_flight, timeout=60)
         first.kill()
         platform.wait_for(lambda: platform.in_flight == 0 and platform.open_connections == 0, timeout=60)
+    platform.decide = None
     fresh = Kernel(env)
     fresh.ok(LOAD)
     return fresh
@@ -61,8 +65,7 @@ def test_after_kill_9_the_run_is_interrupted_and_a_new_kernel_finishes_it(
         assert kernel.run(f"%versori_resume {left.run}").failed["ename"] == "ConsentError"
         assert len(platform.deletes) == sent
 
-        taken = next(id_ for id_ in platform.world.free if id_ not in gone)
-        removed = next(id_ for id_ in platform.world.free if id_ not in gone | {taken})
+        taken, removed, *_ = (row.id for row in left.rows if row.outcome == "not_attempted")
         with platform.lock:
             platform.world.link(taken)
             platform.world.remove(removed)
@@ -98,14 +101,14 @@ def test_two_kernels_cannot_resume_one_run_at_once(
         other.ok(LOAD)
         run = report(journals).run
         before = len(platform.deletes)
-        platform.latency = 0.2
+        platform.latency = 0.5  # so long does each of two workers take for one row
         cell = one.begin(f"r = %versori_resume {run} --yes --workers 2")
         platform.wait_for(lambda: len(platform.deletes) > before, timeout=60)
-        platform.latency = 0.05
         refused = other.run(f"%versori_resume {run} --yes")
         assert refused.failed["ename"] == "JournalError"
         assert "under way" in refused.failed["evalue"]
         assert "running" in other.ok("%versori_runs").text
+        platform.latency = 0
         one.finish(cell)
         assert cell.error is None
         assert platform.deleted == set(platform.world.free)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-# A gateway speaks with these: what happened behind it is not known, whatever the body says.
-_GATEWAY = frozenset({502, 504})
+# Somebody in between speaks with these: what happened behind is not known, whatever the body says.
+_GATEWAY = frozenset({408, 502, 504})
 
 
 @dataclass(frozen=True, slots=True)
