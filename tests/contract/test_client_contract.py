@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from versori_magics.errors import ApiError, NotFoundError
@@ -18,10 +19,23 @@ if TYPE_CHECKING:
     from versori_magics.sandbox import Sandbox
 
 
+class Watched(httpx.HTTPTransport):
+    """A real transport, each answer of which is held against the description."""
+
+    def __init__(self, contract: Any) -> None:
+        super().__init__(verify=False)
+        self.contract = contract
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        response.request = request
+        self.contract.hook(response)
+        return response
+
+
 @pytest.fixture
 def client(sandbox: Sandbox, contract: Any) -> Iterator[Client]:
-    with Client(sandbox.url, sandbox.organisation, sandbox.token) as made:
-        made._http.event_hooks = {"response": [contract.hook]}
+    with Client(sandbox.url, sandbox.organisation, sandbox.token, transport=Watched(contract)) as made:
         yield made
 
 

@@ -17,7 +17,6 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
 from faults import hostile as h
 from faults.hostile import SECRET, Fault, HostilePlatform, RecordedRequest, World, world
 from hypothesis import strategies as st
@@ -297,9 +296,6 @@ class Trial:
         self._move(execution.moves, seen=self.script.stale or not first)
         button = StopButton()
         self._tell(execution, button)
-        transport = httpx.HTTPTransport(
-            verify=False, limits=httpx.Limits(max_connections=MAX_WORKERS, max_keepalive_connections=MAX_WORKERS)
-        )
         options = Options(
             workers=execution.workers,
             watch=self._watch(execution.workers),
@@ -307,9 +303,7 @@ class Trial:
             policy=Policy(seconds=45.0 * HURRY),
             clock=Hasty(),
         )
-        with Client(
-            self.platform.url, self.platform.organisation, TOKEN, clock=Hurried(), transport=transport
-        ) as client:
+        with Client(self.platform.url, self.platform.organisation, TOKEN, clock=Hurried()) as client:
             self.texts.append(repr(client))
             with _patience(10 if last else PATIENCE):
                 report = self._run(client, options, first=first)

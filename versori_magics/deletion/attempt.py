@@ -58,7 +58,6 @@ class Attempt:
             if not self._send():
                 return self.interrupted()
             failure = self.failure
-            engine.note_answer(failure)
             if failure is None:
                 engine.overcome.update(self.met)
                 return self._ended(Outcome.DELETED, status=204)
@@ -71,9 +70,6 @@ class Attempt:
             self.lost = self.lost or retry.proves_nothing(failure)
             elapsed = engine.clock.now() - self.began - self.waited
             choice = retry.decide(engine.policy, self.sends - self.before, elapsed, failure, engine.rng.random())
-            pause = retry.asked_pause(failure)
-            if pause is not None:
-                self._pause(pause)
             if isinstance(choice, retry.GiveUp):
                 # Whether another turn makes sense is known once all others have had theirs.
                 later = self.turn < engine.policy.turns and all(map(retry.is_transient, self.failures))
@@ -92,21 +88,25 @@ class Attempt:
     def _send(self) -> bool:
         """Send once; False where it must not be sent any more."""
         engine = self.engine
+        # Before the gate and not behind it: the disk's time is then nobody else's.
+        try:
+            engine.journal.sent(self.row.id, self.sends + 1)
+        except JournalError as error:
+            engine.halt(f"the journal could not be written any more. {error.message}")
         before = engine.clock.now()
         if not engine.gate.enter():
             return False
         self.waited += engine.clock.now() - before
         eased = False
         try:
-            try:
-                engine.journal.sent(self.row.id, self.sends + 1)
-            except JournalError as error:
-                engine.halt(f"the journal could not be written any more. {error.message}")
-            if engine.stop.is_set():
-                return False
             self.sends += 1
-            self.failure = self._delete()
-            eased = isinstance(self.failure, ApiError) and self.failure.status == 429  # noqa: PLR2004 - too many
+            failure = self.failure = self._delete()
+            # What it means for all others must be known before the next one is let in.
+            engine.note_answer(failure)
+            pause = None if failure is None else retry.asked_pause(failure)
+            if pause is not None:
+                self._pause(pause)
+            eased = isinstance(failure, ApiError) and failure.status == 429  # noqa: PLR2004 - too many
         finally:
             engine.gate.leave(eased=eased)
         return True

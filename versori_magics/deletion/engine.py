@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from versori_magics.errors import PlatformError
 
 FORBIDDEN_IN_A_ROW = 3
+SPARE = 1  # thread beyond the requests under way: its row is in the journal by the time one of those ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ class Engine:
         self._began = self.clock.now()
         self._left.extend(Attempt(self, row) for row in rows)
         self._planned = len(rows)
-        count = min(self._workers, len(rows))
+        # A single worker goes in the order of the plan.
+        count = min(self._workers + (SPARE if self._workers > 1 else 0), len(rows))
         self._working = count
 
         def look() -> bool:
@@ -159,7 +161,7 @@ class Engine:
             return Progress(
                 planned=self._planned,
                 done=outcomes.total(),
-                in_flight=max(0, self._planned - outcomes.total() - len(self._left)),
+                in_flight=max(0, min(self._workers, self._planned - outcomes.total() - len(self._left))),
                 outcomes=outcomes,
                 seconds=self.clock.now() - self._began,
                 paused=self.gate.paused,

@@ -1,13 +1,14 @@
 """The form's table of connections: it filters, sorts and selects in the browser, and Python knows the selection by id.
 
-Rows go to the browser as messages, never as synced state, so a saved notebook holds none of them.
+Rows, filters and sort go between them as messages, never as synced state, so a saved notebook holds none of them.
 """
 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anywidget
 import msgspec
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 
 _STATIC = Path(__file__).parent / "static"
 _ERRORS_KEPT = 20
+
+
+class _State(msgspec.Struct):
+    """How a person looks at the rows: kept for the next page that shows them, as the selection is."""
+
+    filters: dict[str, str] = {}
+    only: bool = False  # those that were not deleted
+    by: str = ""  # the column that they are sorted by
+    direction: Literal[1, -1] = 1
+
+
+class _Seen(msgspec.Struct):
+    """What a browser tells of its view."""
+
+    count: int
+    state: _State
 
 
 class ConnectionTable(anywidget.AnyWidget):
@@ -44,7 +61,7 @@ class ConnectionTable(anywidget.AnyWidget):
         self._rows = b'{"id":[]}'
         self._selected: set[str] = set()
         self._outcomes: dict[str, tuple[str, str]] = {}
-        self._only = False
+        self._look = _State()
         self._visible = 0
         self._awaited = False  # whether a browser ever asked for the rows
         super().__init__()
@@ -126,13 +143,13 @@ class ConnectionTable(anywidget.AnyWidget):
         """Show no outcomes any more."""
         with self._state:
             self._outcomes.clear()
-            self._only = False
+            self._look.only = False
             self._post({"type": "outcomes", "reset": True, "only": False})
 
     def filter_not_deleted(self, on: bool) -> None:
         """Show only the rows with an outcome other than `deleted` and `already_gone`, or those without one too."""
         with self._state:
-            self._only = on
+            self._look.only = on
             self._post({"type": "filter", "only": on})
 
     def _post(self, message: dict[str, Any]) -> None:
@@ -145,7 +162,8 @@ class ConnectionTable(anywidget.AnyWidget):
             "on": list(self._selected),
             "outcomes": self._outcomes,
             "reset": True,
-            "only": self._only,
+            "only": self._look.only,
+            "state": msgspec.structs.asdict(self._look),
             "errors": self.errors,
         }
         self.send(message, buffers=[self._rows])
@@ -157,10 +175,9 @@ class ConnectionTable(anywidget.AnyWidget):
                 self._awaited = True
                 self._send_all()
         elif kind == "seen":
-            with self._state:
-                self._only = message.get("only") is True
-                if isinstance(message.get("count"), int):
-                    self._visible = message["count"]
+            with self._state, suppress(msgspec.ValidationError):
+                seen = msgspec.convert(message, _Seen)
+                self._visible, self._look = seen.count, seen.state
         elif kind == "select":
             with self._state:
                 on, off = (self._known(message.get(name)) for name in ("on", "off"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from versori_magics.errors import ApiError, NotFoundError, PlatformError, TransportError
@@ -12,7 +12,7 @@ from versori_magics.platform import models, retry, wire
 from versori_magics.platform.auth import Secret, http_auth, kind_of, read_token
 from versori_magics.platform.listing import PAGE_SIZES, Listing, collect
 from versori_magics.platform.pace import Clock
-from versori_magics.settings import MAX_WORKERS, check_auth, check_ulid, server_url
+from versori_magics.settings import check_auth, check_ulid, server_url
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Client:
         clock: Clock | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        import httpx
+        from versori_magics.platform import pool
 
         self.server = server_url(server)
         self.organisation = check_ulid(organisation, "organisation")
@@ -75,21 +75,9 @@ class Client:
         self._policy = policy or retry.Policy()
         self._clock = clock or Clock()
         self._page_sizes: dict[str, int | None] = {}
-        # The real number of workers, both: with httpx's own defaults 32 threads now and then lose a request.
-        limits = httpx.Limits(max_connections=MAX_WORKERS, max_keepalive_connections=MAX_WORKERS)
-        self._http = httpx.Client(
-            base_url=self.server,
-            auth=http_auth(self._token, self.auth),
-            headers={"Accept": "application/json", "User-Agent": _user_agent()},
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-            limits=limits,
-            follow_redirects=False,
-            # Plain http goes to this machine only, and must not be handed to a proxy that the environment names.
-            trust_env=self.server.startswith("https:"),
-            # A cookie that a server sets is neither kept nor sent back.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            transport=transport,
-        )
+        self._auth = http_auth(self._token, self.auth)
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _user_agent()}
+        self._pool = pool.connect(self.server) if transport is None else pool.Pool(lambda: transport)
 
     def __repr__(self) -> str:
         return f"Client({self.server!r}, {self.organisation!r}, ***, auth={self.auth!r})"
@@ -104,7 +92,7 @@ class Client:
 
     def close(self) -> None:
         """Close every connection."""
-        self._http.close()
+        self._pool.close()
 
     def connections(
         self, *, system_id: str | None = None, end_user_id: str | None = None
@@ -245,22 +233,16 @@ class Client:
         """
         import httpx
 
-        if self._http.is_closed:
+        if self._pool.is_closed:
             return _no_answer(call, "the client is closed", sent=False)
         deadline = self._clock.now() + seconds + CONNECT_SECONDS
-        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         try:
-            with self._http.stream(call.method, call.path, params=call.query or None, timeout=timeout) as response:
-                body = bytearray()
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > BODY_LIMIT:
-                        return _no_answer(call, f"its answer is longer than {BODY_LIMIT:,} bytes")
-                    if self._clock.now() > deadline:
-                        return _no_answer(call, f"its answer was not complete after {seconds:.0f} s")
-                return wire.redacted(
-                    wire.Answer(response.status_code, dict(response.headers), bytes(body)), self._token.reveal()
-                )
+            # Straight to a transport: nothing of what a Client adds (redirects, cookies, hooks) is wanted here.
+            with (
+                self._pool.transport() as transport,
+                closing(transport.handle_request(self._request(call, seconds))) as response,
+            ):
+                return self._whole(call, response, deadline, seconds)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             return _no_answer(call, _reason(error), sent=False)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
@@ -268,6 +250,34 @@ class Client:
         except KeyboardInterrupt:
             pass
         raise KeyboardInterrupt  # anew, for the same reason
+
+    def _request(self, call: wire.Call, seconds: float) -> httpx.Request:
+        """Return a request with the token on it; never to be kept in a variable, which a traceback might show."""
+        import httpx
+
+        timeout = {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
+        bare = httpx.Request(
+            call.method,
+            self.server + call.path,
+            params=call.query or None,
+            headers=self._headers,
+            extensions={"timeout": timeout},
+        )
+        return next(self._auth.sync_auth_flow(bare))
+
+    def _whole(
+        self, call: wire.Call, response: httpx.Response, deadline: float, seconds: float
+    ) -> wire.Answer | TransportError:
+        """Return an answer once all of it is there."""
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > BODY_LIMIT:
+                return _no_answer(call, f"its answer is longer than {BODY_LIMIT:,} bytes")
+            if self._clock.now() > deadline:
+                return _no_answer(call, f"its answer was not complete after {seconds:.0f} s")
+        answer = wire.Answer(response.status_code, dict(response.headers), bytes(body))
+        return wire.redacted(answer, self._token.reveal())
 
 
 def _no_answer(call: wire.Call, reason: str, *, sent: bool = True) -> TransportError:

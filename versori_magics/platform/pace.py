@@ -56,15 +56,17 @@ class Gate:
     def enter(self) -> bool:
         """Wait until a request may go; False means it must not go at all, because the run was stopped."""
         while not self._stop.is_set():
-            pause = self.paused
-            if pause:
-                self._clock.wait(self._stop, min(pause, NAP))
-                continue
             with self._free:
-                if self._under_way < self._width:
+                pause = self.paused
+                if self._stop.is_set():  # again, now that whoever set it has left
+                    break
+                if not pause and self._under_way < self._width:
                     self._under_way += 1
                     return True
-                self._free.wait(NAP)
+                if not pause:
+                    self._free.wait(NAP)
+            if pause:
+                self._clock.wait(self._stop, min(pause, NAP))
         return False
 
     def leave(self, *, eased: bool = False) -> None:

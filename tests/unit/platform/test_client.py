@@ -547,7 +547,7 @@ def test_data_that_happens_to_hold_the_token_is_not_changed(platform: HostilePla
 def test_the_client_itself_does_not_show_the_token(platform: HostilePlatform, client_of: Maker) -> None:
     client = client_of(platform)
     assert repr(client) == f"Client('{platform.url}', '{platform.organisation}', ***, auth='bearer')"
-    assert platform.token not in repr(client) + str(client) + str(vars(client)) + str(vars(client._http))
+    assert platform.token not in repr(client) + str(client) + str(vars(client)) + str(vars(client._pool))
 
 
 def test_credential_data_is_in_nothing_that_is_shown(platform: HostilePlatform, client_of: Maker, one: str) -> None:
