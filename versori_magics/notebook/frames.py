@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ZERO_TIME = "0001-01-01T"  # platform-api: Go's zero time can occur; it means that there is none
 UNIT: Literal["us"] = "us"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:(\.\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+# A column of times that pandas reads as they are, one a line; a look at each would take longer than reading them.
+_PLAIN_TIMES = re.compile(r"(?:(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))?\n)*+", re.ASCII)
 
 
 def connections_frame(
@@ -110,7 +112,8 @@ def credential_state(connection: Connection) -> tuple[str, str | None, str | Non
             errors += [one_line(error, 300) for error in credential.errors or ()]
         if credential.expires_at and not credential.expires_at.startswith(ZERO_TIME):
             expiries.append(credential.expires_at)
-    return ", ".join(dict.fromkeys(kinds)), "; ".join(errors) if validated else None, _earliest(expiries)
+    auth = kinds[0] if len(kinds) == 1 else ", ".join(dict.fromkeys(kinds))
+    return auth, "; ".join(errors) if validated else None, _earliest(expiries)
 
 
 def plan_frame(plan: Plan) -> pd.DataFrame:
@@ -168,14 +171,21 @@ def runs_frame(reports: Sequence[tuple[Report, str]], outcomes: Iterable[str]) -
 
 def _texts(values: Iterable[str | None]) -> pd.Series[str]:
     """Return texts with their control characters made visible: a frame is shown by pandas, which lets them through."""
-    return pd.Series([None if value is None else visible(value) for value in values], dtype="str")
+    texts = list(values)
+    joined = "".join(filter(None, texts))  # one look at all of them: mostly there is nothing to do
+    if not (joined.isascii() and joined.isprintable()):
+        texts = [None if text is None else visible(text) for text in texts]
+    return pd.Series(texts, dtype="str")
 
 
 def _times(values: Iterable[str | None]) -> pd.Series[pd.Timestamp]:
     """Parse RFC 3339 times; what is missing, zero or no time becomes NaT, which no filter by age selects."""
-    parsed = pd.to_datetime(
-        pd.Series([_micro(text or "") for text in values], dtype="str"), format="ISO8601", utc=True, errors="coerce"
-    )
+    texts: list[str | None] = [text or "" for text in values]
+    joined = "".join(f"{text}\n" for text in texts)
+    plain = joined.count("\n") == len(texts) and ZERO_TIME not in joined and _PLAIN_TIMES.fullmatch(joined)
+    if not plain:
+        texts = [_micro(text or "") for text in texts]
+    parsed = pd.to_datetime(pd.Series(texts, dtype="str"), format="ISO8601", utc=True, errors="coerce")
     return parsed.dt.as_unit(UNIT)
 
 

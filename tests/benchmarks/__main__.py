@@ -1,0 +1,17 @@
+"""Measure everything, and print the README's table: ``python tests/benchmarks``; a name (deleting, …) measures that."""
+
+from __future__ import annotations
+
+import sys
+
+import deleting
+import listing
+import sizes
+import starting
+from timing import table
+
+BENCHMARKS = {module.__name__: module.measure for module in (deleting, listing, starting, sizes)}
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:] or list(BENCHMARKS)
+    print(table([row for name in chosen for row in BENCHMARKS[name]()]))  # noqa: T201 - the table is what is asked for
