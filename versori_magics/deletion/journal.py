@@ -23,7 +23,7 @@ from versori_magics.settings import JOURNAL_VARIABLE
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from typing import Self
 
     from filelock import BaseFileLock
@@ -49,9 +49,9 @@ def default_folder() -> Path:
 class Journal:
     """The open journal of one run; holds the run's lock until it is closed."""
 
-    def __init__(self, path: Path, lock: BaseFileLock, descriptor: int, records: Sequence[Record]) -> None:
+    def __init__(self, path: Path, lock: BaseFileLock, descriptor: int) -> None:
         self.path = path
-        self.records: list[Record] = list(records)
+        self.records: list[Record] = []
         self._lock = lock
         self._descriptor = descriptor
         self._write_lock = threading.Lock()
@@ -77,20 +77,14 @@ class Journal:
         problem: OSError | None = None
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = _lock(path)
-            try:
-                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY, 0o600)
-            except FileExistsError:
-                lock.release()
-                return None
-            except BaseException:
-                lock.release()
-                raise
+            lock, descriptor = _open(path, os.O_CREAT | os.O_EXCL)
         except OSError as error:
+            if isinstance(error, FileExistsError) and path.exists():  # and not that the folder is a file
+                return None
             problem = error
         if problem is not None:
             raise _unwritable(path, problem)
-        journal = cls(path, lock, descriptor, ())
+        journal = cls(path, lock, descriptor)
         try:
             header = Header(
                 format=FORMAT,
@@ -127,18 +121,17 @@ class Journal:
         path = find(folder, run)
         problem: OSError | None = None
         try:
-            lock = _lock(path)
-            try:
-                records = read(path)
-                descriptor = os.open(path, os.O_APPEND | os.O_WRONLY)
-            except BaseException:
-                lock.release()
-                raise
+            lock, descriptor = _open(path)
         except OSError as error:
             problem = error
         if problem is not None:
             raise _unwritable(path, problem)
-        journal = cls(path, lock, descriptor, records)
+        journal = cls(path, lock, descriptor)
+        try:
+            journal.records += read(path)
+        except BaseException:
+            journal.close()
+            raise
         journal._torn = True  # kill -9 may have cut off the last line
         return journal
 
@@ -304,6 +297,16 @@ def _lock(path: Path) -> BaseFileLock:
             hint="Wait for it, or stop it there; %versori_runs shows how it stands.",
         )
     return lock
+
+
+def _open(path: Path, flags: int = 0) -> tuple[BaseFileLock, int]:
+    """Lock a run and open its journal for appending; the lock is let go again where that fails."""
+    lock = _lock(path)
+    try:
+        return lock, os.open(path, os.O_APPEND | os.O_WRONLY | flags, 0o600)
+    except BaseException:
+        lock.release()
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from versori_magics.deletion.engine import Engine, Progress
 from versori_magics.deletion.interrupts import StopButton
-from versori_magics.deletion.journal import Journal, default_folder, find, read
+from versori_magics.deletion.journal import SUFFIX, Journal, default_folder, find, read
 from versori_magics.deletion.plan import Plan, PlanRow, Verdict, differs, judge
 from versori_magics.deletion.protect import Protection
 from versori_magics.deletion.report import KEPT, Ended, Header, Outcome, Planned, Report
@@ -75,8 +75,12 @@ class Options:
 
 def recorded(plan: Plan, kind: type[R], folder: Path | None = None) -> R | None:
     """Return the report of a plan that was carried out already; None where it was not."""
-    path = (folder or default_folder()) / f"{plan.id}.jsonl"
-    return kind.replay(read(path), str(path)) if path.is_file() else None
+    path = (folder or default_folder()) / f"{plan.id}{SUFFIX}"
+    return _replayed(path, kind) if path.is_file() else None
+
+
+def _replayed(path: Path, kind: type[R]) -> R:
+    return kind.replay(read(path), str(path))
 
 
 def execute(
@@ -122,7 +126,7 @@ def execute(
         kept += moved
     journal = Journal.create(folder, plan)
     if journal is None:  # another kernel was faster
-        return kind.replay(read(find(folder, plan.id)), str(find(folder, plan.id)))
+        return _replayed(find(folder, plan.id), kind)
     return _carry_out(journal, kept, rows, platform, kind, options)
 
 
