@@ -78,7 +78,7 @@ def measure(
             Row(
                 f"{connections:,} connections, with 50 projects, no latency",
                 "list · usage · frame",
-                f"{best['list']:.2f} s · {best['usage']:.2f} s · {best['frame']:.2f} s; "
+                f"{best['list'] * 1000:,.0f} · {best['usage'] * 1000:,.0f} · {best['frame'] * 1000:,.0f} ms; "
                 f"process at most {best['peak']:.0f} MB; shown as {best['html'] / 1000:.0f} kB of HTML",
             )
         )

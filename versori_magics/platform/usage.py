@@ -109,13 +109,16 @@ class Usage:
 
     def of(self, connection: str) -> ConnectionUsage:
         """Return the usage of one connection."""
-        uses = tuple(self.uses.get(connection) or self.uses.get(canonical_ulid(connection) or "", ()))
+        uses = self.uses.get(connection) or self.uses.get(canonical_ulid(connection) or "")
         if uses:
             static = any(use.kind == "static" for use in uses)
-            return ConnectionUsage("static" if static else "dynamic", uses)
+            return ConnectionUsage("static" if static else "dynamic", tuple(uses))
         if self.problems:
             return ConnectionUsage("unknown", problem=self.problems[0])
-        return ConnectionUsage("unused")
+        return _UNUSED
+
+
+_UNUSED = ConnectionUsage("unused")  # one for all: most connections of a large organisation are
 
 
 @dataclass(frozen=True, slots=True)
