@@ -287,4 +287,5 @@ def _carry_out(
         engine.run(rows, options.watch)
     report = kind.replay(list(journal.records), str(journal.path))
     # Where it returned at once, or the last line could not be written, the journal does not say why it stopped.
-    return report if report.ended else msgspec.structs.replace(report, stopped=engine.stopped)
+    stopped = engine.stopped or "the stop button was pressed twice"
+    return report if report.ended else msgspec.structs.replace(report, stopped=stopped)

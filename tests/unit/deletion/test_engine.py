@@ -345,6 +345,7 @@ def test_a_second_press_returns_at_once_and_the_last_worker_closes_the_journal(t
     assert time.monotonic() - began < 1
     assert (report.counts["unknown"], report.counts["not_attempted"]) == (3, 6)
     assert not report.ended
+    assert report.stopped == "the stop button was pressed twice"
     path = Path(report.journal)
     assert is_under_way(path)
     go.set()
