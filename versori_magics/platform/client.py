@@ -239,14 +239,15 @@ class Client:
         try:
             # Straight to a transport: nothing of what a Client adds (redirects, cookies, hooks) is wanted here.
             with (
-                self._pool.transport() as transport,
+                self._pool.transport(seconds + CONNECT_SECONDS) as transport,
                 closing(transport.handle_request(self._request(call, seconds))) as response,
             ):
                 return self._whole(call, response, deadline, seconds)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             return _no_answer(call, _reason(error), sent=False)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
-            return _no_answer(call, _reason(error))
+            late = self._clock.now() > deadline  # the pool then closed the connection
+            return _no_answer(call, _incomplete(seconds) if late else _reason(error))
         except KeyboardInterrupt:
             pass
         raise KeyboardInterrupt  # anew, for the same reason
@@ -275,7 +276,7 @@ class Client:
             if len(body) > BODY_LIMIT:
                 return _no_answer(call, f"its answer is longer than {BODY_LIMIT:,} bytes")
             if self._clock.now() > deadline:
-                return _no_answer(call, f"its answer was not complete after {seconds:.0f} s")
+                return _no_answer(call, _incomplete(seconds))
         answer = wire.Answer(response.status_code, dict(response.headers), bytes(body))
         return wire.redacted(answer, self._token.reveal())
 
@@ -284,6 +285,10 @@ def _no_answer(call: wire.Call, reason: str, *, sent: bool = True) -> TransportE
     known = "No connection to the platform" if not sent else "No complete answer from the platform"
     hint = "Check the network, the VPN and the server's address." if not sent else ""
     return TransportError(f"{known}: {reason}.", hint=hint, method=call.method, path=call.path, sent=sent)
+
+
+def _incomplete(seconds: float) -> str:
+    return f"its answer was not complete after {seconds:.0f} s"
 
 
 def _reason(error: Exception) -> str:

@@ -22,6 +22,7 @@ from versori_magics.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+WATCH_SECONDS = 0.5  # between two looks for requests that take too long
 IDLE_SECONDS = 5.0  # httpx's own keep-alive; what waits longer has mostly been closed at the other end
 _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
 
@@ -38,23 +39,54 @@ class Pool:
     def __init__(self, make: Callable[[], httpx.BaseTransport]) -> None:
         self._make = make
         self._idle: deque[tuple[float, httpx.BaseTransport]] = deque()
+        self._due: dict[int, tuple[float, httpx.BaseTransport]] = {}  # by thread: each has one request at most
+        self._watched = False
         self._lock = threading.Lock()
         self.is_closed = False
 
     @contextmanager
-    def transport(self) -> Iterator[httpx.BaseTransport]:
-        """Lend a transport: nobody else has it until the block ends."""
+    def transport(self, seconds: float) -> Iterator[httpx.BaseTransport]:
+        """Lend a transport: nobody else has it until the block ends.
+
+        Parameters
+        ----------
+        seconds : float
+            For all of the block; then its connection is closed under it. httpx bounds each read, but not their number,
+            so that a server which sends its answer letter by letter would never come to an end.
+        """
         with self._lock:
             found = self._idle.pop()[1] if self._idle else None
         found = found or self._make()
         try:
+            self._lend(found, seconds)
             yield found
         finally:
             self._give_back(found)
 
+    def _lend(self, transport: httpx.BaseTransport, seconds: float) -> None:
+        with self._lock:
+            self._due[threading.get_ident()] = time.monotonic() + seconds, transport
+            watched, self._watched = self._watched, True
+        if not watched:
+            threading.Thread(target=self._watch, name="versori-watch", daemon=True).start()
+
+    def _watch(self) -> None:
+        """Close what takes too long, until nothing is lent any more."""
+        while True:
+            time.sleep(WATCH_SECONDS)
+            now = time.monotonic()
+            with self._lock:
+                self._watched = bool(self._due)
+                if not self._watched:
+                    return
+                overdue = [transport for due, transport in self._due.values() if due < now]
+            for transport in overdue:
+                transport.close()
+
     def _give_back(self, transport: httpx.BaseTransport) -> None:
         now = time.monotonic()
         with self._lock:
+            self._due.pop(threading.get_ident(), None)
             old = []
             if self.is_closed:
                 old.append(transport)

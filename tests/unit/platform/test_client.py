@@ -24,8 +24,10 @@ from versori_magics.errors import (
     VersoriError,
 )
 from versori_magics.platform import client as module
+from versori_magics.platform import pool
 from versori_magics.platform.auth import Secret
 from versori_magics.platform.client import Client
+from versori_magics.platform.pace import Clock
 from versori_magics.platform.retry import Policy
 
 if TYPE_CHECKING:
@@ -257,6 +259,20 @@ def test_a_body_that_drips_is_given_up(
     with pytest.raises(TransportError, match="not complete after 30 s") as caught:
         client.connection(one)
     assert caught.value.sent
+    platform.wait_for(lambda: platform.open_connections == 0)
+
+
+def test_an_answer_whose_head_drips_is_given_up_too(
+    platform: HostilePlatform, client_of: Maker, one: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.on("DELETE", "", h.drip(0.1))
+    for name in ("DELETE_SECONDS", "CONNECT_SECONDS"):
+        monkeypatch.setattr(module, name, 0.2)
+    monkeypatch.setattr(pool, "WATCH_SECONDS", 0.1)
+    with pytest.raises(TransportError, match="not complete after") as caught:
+        client_of(platform, clock=Clock()).delete(one)
+    assert caught.value.sent
+    assert one in platform.deleted  # nobody could have known
     platform.wait_for(lambda: platform.open_connections == 0)
 
 
