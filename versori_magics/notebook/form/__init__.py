@@ -12,7 +12,7 @@ from versori_magics.errors import SelectionError
 from versori_magics.notebook import deleting, render
 from versori_magics.notebook.form import parts
 from versori_magics.notebook.form.consent import ConsentPane
-from versori_magics.notebook.form.headless import refuse_papermill
+from versori_magics.notebook.form.headless import nobody_clicks, refuse_papermill
 from versori_magics.notebook.form.jobs import Jobs, words_of
 from versori_magics.notebook.form.one import OnePane
 from versori_magics.notebook.form.running import RunPane
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from versori_magics.notebook.shown import ConnectionView
     from versori_magics.platform.client import Client
 
+NO_RUN = (  # an exported notebook has a blank for the widget, and this below it
+    "No run has ended while this page was open; the report of the next one will be kept here.\n"
+    "Where no form is shown above, use df = %versori_connections . --usage and %versori_delete . SELECTION --dry-run."
+)
 TEXT_COLUMNS = ("id", "name", "system", "base_url", "auth", "credential_errors", "kind", "used_by")
 
 
@@ -82,7 +86,7 @@ class Form:
         self.table.on_selection(self._selected)
         self._consent = ConsentPane(self._agree, self._judge_anew, self._back)
         self._run = RunPane(self._retry)
-        self._preview = parts.button("Preview deletion", "preview", self._preview_many, style="warning", enabled=False)
+        self._preview = parts.button("Preview deletion", "preview", self._preview_many, style="primary", enabled=False)
         self._refresh = parts.button("Refresh", "refresh", self.refresh)
         where = f"{self._client.server}, organisation {self._client.organisation}"
         many = widgets.VBox([widgets.HBox([self._refresh, self._preview]), self.table])
@@ -123,13 +127,14 @@ class Form:
     def _ipython_display_(self) -> None:
         """Show the widget, and below it a record that a saved notebook keeps: the last report, as a static table."""
         display(_Bundle(self._bundle()))  # type: ignore[no-untyped-call]  # IPython's
-        record = Text("No run yet.") if self.report is None else self.report
+        record = Text(NO_RUN) if self.report is None else self.report
         self._record = display(record, display_id=True)  # type: ignore[no-untyped-call]  # IPython's
 
     def _bundle(self) -> dict[str, Any]:
         """Return the widget, and for where none can be shown, what to use in its place."""
         summary = self._summary()
-        return {**self.box._repr_mimebundle_(), "text/plain": summary, "text/html": parts.note(summary)}
+        widget = {} if nobody_clicks() else self.box._repr_mimebundle_()
+        return {**widget, "text/plain": summary, "text/html": parts.note(summary)}
 
     def _summary(self) -> str:
         lines = [f"Form for organisation {self._client.organisation} of {self._client.server}."]
@@ -194,6 +199,8 @@ class Form:
 
     def _back(self) -> None:
         self._consent.hide()
+        if self._rest is not None:  # the run whose rest was looked at can still be gone on with
+            self._run.show()
 
     def _agree(self, plan: DeletionPlan) -> None:
         rest = self._rest
@@ -250,6 +257,7 @@ class Form:
         rows, moved = look_again(rest, deleting.platform_of(self._acting).look, deleting.protection_of(None))
         self.plan, self._rest = deleting.resumed_plan(rest, rows), (rest, moved)
         if rows:
+            self._run.hide()
             self._consent.show(self.plan, may_break=False)
         else:  # nothing is left to send: write down what became of it
             self._carry_out(self.plan, self._rest)

@@ -56,6 +56,7 @@ class ConsentPane:
 
     def show(self, plan: DeletionPlan, *, may_break: bool = True) -> None:
         """Show a plan; `may_break`: also offer the rows in use, one by one."""
+        appears = self.box.layout.display == "none"
         self._plan = plan
         self._page.value = plan._repr_mimebundle_()["text/html"]
         self._typed.value = ""
@@ -68,6 +69,8 @@ class ConsentPane:
         self._typed.disabled = not plan.to_delete
         self._breaking.children = self._offers(plan) if may_break else ()
         self.box.layout.display = ""
+        if appears:  # it may stand below what the window shows
+            (self._typed if plan.to_delete else self._back).focus()
 
     def hide(self) -> None:
         """Show nothing; the plan is forgotten."""

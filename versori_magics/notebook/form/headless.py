@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from IPython.core.getipython import get_ipython
@@ -10,6 +11,7 @@ from IPython.core.getipython import get_ipython
 from versori_magics.errors import VersoriError
 
 INJECTED = "# Parameters"  # papermill puts this at the head of the cell that it adds
+_IMPORT = re.compile(r"\b(?:import|from)\s+papermill\b")
 
 
 def refuse_papermill() -> None:
@@ -28,13 +30,24 @@ def refuse_papermill() -> None:
 
 
 def _under_papermill() -> bool:
+    """Tell whether papermill started the kernel; it tells a kernel nothing of itself, so by its traces."""
     shell = get_ipython()
-    cells = shell.user_ns.get("In", []) if shell is not None else []
-    if any(str(cell).startswith(INJECTED) for cell in cells):
+    kernel = getattr(shell, "kernel", None)
+    # A person may open papermill's record and run it: their page can be asked, papermill cannot.
+    if shell is None or kernel is None or kernel.get_parent().get("content", {}).get("allow_stdin"):
+        return False
+    if any(str(cell).startswith(INJECTED) for cell in shell.user_ns.get("In", [])):
         return True
+    # jupyter_client tells a kernel who started it.
+    parent = Path("/proc", os.environ.get("JPY_PARENT_PID", str(os.getppid())))
     try:
-        # jupyter_client tells a kernel who started it; papermill tells a kernel nothing of itself.
-        parent = Path("/proc", os.environ.get("JPY_PARENT_PID", str(os.getppid())), "cmdline").read_bytes()
+        command = [os.fsdecode(word) for word in (parent / "cmdline").read_bytes().split(b"\0")]
     except OSError:
         return False
-    return any("papermill" in Path(os.fsdecode(word)).name for word in parent.split(b"\0")[:3])
+    what = next((word for word in command[1:] if not word.startswith("-")), "")  # script, module or code
+    if any("papermill" in Path(word).name for word in (command[0], what)) or _IMPORT.search(what):
+        return True
+    try:
+        return what.endswith(".py") and bool(_IMPORT.search((parent / "cwd" / what).read_text(errors="replace")))
+    except OSError:
+        return False

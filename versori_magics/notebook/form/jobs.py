@@ -7,6 +7,7 @@ handlers only start a job, and a job knows no event loop. What goes wrong in one
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from versori_magics.errors import VersoriError
@@ -35,7 +36,9 @@ class Jobs:
         """Start `work`; False where a job is under way already."""
         if not self._lock.acquire(blocking=False):
             return False
-        threading.Thread(target=self._run, args=(what, work), name="versori-form", daemon=True).start()
+        # In the clicked cell's context: without it ipykernel 7.0 to 7.3 cannot tell whose message a thread's is.
+        inside = copy_context().run
+        threading.Thread(target=inside, args=(self._run, what, work), name="versori-form", daemon=True).start()
         return True
 
     def _run(self, what: str, work: Callable[[], None]) -> None:

@@ -47,7 +47,7 @@ class OnePane:
         self._what = parts.page("what")
         self._error = parts.page("one-error")
         self._go = parts.button(
-            "Preview its deletion", "preview-one", lambda: preview(*self._known), style="warning", enabled=False
+            "Preview its deletion", "preview-one", lambda: preview(*self._known), style="primary", enabled=False
         )
         self.organisation.observe(self._typed, "value")
         self.connection.observe(self._typed, "value")

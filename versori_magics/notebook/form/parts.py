@@ -49,4 +49,5 @@ def field(label: str, name: str, hint: str) -> tuple[widgets.Text, widgets.Label
     text.style.description_width = "8em"
     text.add_class(f"vs-{name}")
     wrong = line(f"{name}-error")
+    wrong.layout.margin = "0 0 0 8.5em"  # below what was typed
     return text, wrong, widgets.VBox([text, wrong])

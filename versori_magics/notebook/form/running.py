@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from versori_magics.deletion.engine import Progress
     from versori_magics.notebook.shown import DeletionReport
 
-NOTE = "The kernel's stop button does not stop this run; Cancel does. Closing the tab does neither."
+NOTE = "Cancel stops this run; the kernel's stop button does not, and closing the tab does not."
 
 
 class RunPane:
@@ -34,11 +34,11 @@ class RunPane:
         self._bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="24em"))
         self._bar.add_class("vs-bar")
         self._line = parts.line("progress")
-        self._cancel = parts.button("Cancel", "cancel", self._cancelled, style="warning", enabled=False)
+        self._cancel = parts.button("Cancel", "cancel", self._cancelled, enabled=False)
         self._retry = parts.button("Go on with what did not go", "retry", retry, enabled=False)
         self._report = parts.line("report")
         self._live = widgets.VBox([widgets.HBox([self._bar, self._cancel]), self._line, parts.line("note", NOTE)])
-        self.box = widgets.VBox([self._live, self._report, self._retry])
+        self.box = widgets.VBox([self._live, self._report, widgets.HBox([self._retry])])
         self.box.layout.display = "none"
 
     def begin(self) -> StopButton:
@@ -46,14 +46,19 @@ class RunPane:
         self.button = StopButton()
         self._cancel.disabled = False
         self._retry.disabled = True
+        self._retry.layout.display = "none"
         self._report.value = ""
         self._bar.value, self._line.value = 0, "Looking at the plan again …"
         self._live.layout.display = self.box.layout.display = ""
         return self.button
 
     def hide(self) -> None:
-        """Show nothing: a new plan is looked at."""
+        """Show nothing: a plan is looked at."""
         self.box.layout.display = "none"
+
+    def show(self) -> None:
+        """Show again what became of the last run."""
+        self.box.layout.display = ""
 
     def watch(self, progress: Progress) -> None:
         """Show progress; called about ten times a second, and once at the end."""
@@ -68,7 +73,7 @@ class RunPane:
             self.box.layout.display = "none"
             return
         self._report.value = (
-            f"Done: {render.counts(report.counts)}. Each row stands in the table and in the report below."
+            f"Done: {render.counts(report.counts)}. The table says why in each row, and form.report has it all."
         )
         self._retry.disabled = not report.unfinished
         self._retry.layout.display = "" if report.unfinished else "none"
