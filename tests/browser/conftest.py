@@ -6,22 +6,19 @@ import os
 import re
 import shutil
 import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from browser.lab import Lab
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page, Request, WebSocket
 
 if os.environ.get("CI"):  # where the tests would skip, CI stops here
     import jupyterlab  # noqa: F401
     import playwright.sync_api  # noqa: F401
-
-SCREENSHOTS = Path(__file__).parent / "screenshots"
 
 
 def _missing(reason: str) -> None:
@@ -71,15 +68,45 @@ def other_hosts(lab: Lab, browser: BrowserContext) -> Iterator[list[str]]:
     """Requests to any other host than JupyterLab; one fails the test."""
     asked: list[str] = []
 
-    def note(request: object) -> None:
-        url = str(getattr(request, "url", ""))
-        if not url.startswith((lab.base, "data:", "blob:", "about:")):
-            asked.append(url)
+    own = (f"{lab.base}/", f"{lab.base.replace('http', 'ws', 1)}/", "data:", "blob:", "about:")
+
+    def note(asking: Request | WebSocket) -> None:
+        if not asking.url.startswith(own):
+            asked.append(asking.url)
+
+    def watch(page: Page) -> None:
+        page.on("websocket", note)
 
     browser.on("request", note)
+    browser.on("page", watch)
     yield asked
     browser.remove_listener("request", note)
+    browser.remove_listener("page", watch)
     assert not asked, f"requests to other hosts: {asked}"
+
+
+@pytest.fixture
+def axe(page: Page) -> Callable[[str], list[Any]]:
+    """Return what axe-core finds serious or critical in a part of the page: (rule, element, why)."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError as error:
+        _missing(f"axe-core is missing: {error}")
+
+    def judge(selector: str) -> list[Any]:
+        # JupyterLab's body has no height and hides what overflows it: axe takes all for hidden and judges no colour.
+        page.evaluate("document.body.style.height = '100vh'")
+        found = Axe().run(page, selector, {}).response
+        passed = [node for one in found["passes"] if one["id"] == "color-contrast" for node in one["nodes"]]
+        assert any((check["data"] or {}).get("contrastRatio") for node in passed for check in node["any"])
+        return [
+            (one["id"], node["html"], node["failureSummary"])
+            for one in found["violations"]
+            if one["impact"] in {"serious", "critical"}
+            for node in one["nodes"]
+        ]
+
+    return judge
 
 
 @pytest.fixture
@@ -89,6 +116,8 @@ def page(lab: Lab, browser: BrowserContext, other_hosts: list[str], request: pyt
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
+    from browser.lab import SCREENSHOTS
+
     SCREENSHOTS.mkdir(exist_ok=True)
     opened.screenshot(path=SCREENSHOTS / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower()).strip('-')}.png")
     opened.close()

@@ -15,13 +15,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from playwright.sync_api import Locator, Page
 
 NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)"
@@ -40,6 +39,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
     "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
 }
+SCREENSHOTS = Path(__file__).parent / "screenshots"
 START = 60  # seconds that JupyterLab may take
 
 
@@ -159,6 +159,14 @@ class Notebook:
         self.page.wait_for_function(
             "(light) => document.body.dataset.jpThemeLight === light", arg=str(name == "Light").lower()
         )
+
+    def picture(self, selector: str, name: str) -> None:
+        """Keep a picture of a part of the page."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        size = self.page.viewport_size or {"width": 1400, "height": 1000}
+        self.page.set_viewport_size({"width": size["width"], "height": 2200})  # JupyterLab scrolls, so the page is cut
+        self.page.locator(selector).first.screenshot(path=SCREENSHOTS / f"{name}.png")
+        self.page.set_viewport_size({"width": size["width"], "height": size["height"]})
 
     def start(self, cell: int) -> None:
         """Run a cell without waiting for its end."""

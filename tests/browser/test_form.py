@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser.lab import NOTEBOOK, Lab, Notebook
@@ -13,9 +14,12 @@ pytest.importorskip("playwright")
 from playwright.sync_api import Locator, Page, expect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from faults.hostile import Fault, RecordedRequest
 
 NAME = "form.ipynb"
+FORM = ".jp-OutputArea:has(.vs-form)"  # and the record below it
 SHOW = "import versori_magics as versori\nform = versori.form()\nform"
 HOSTILE = "<img src=x onerror=window.__hacked=1>\x1b[31m\u202ehidden"
 
@@ -274,3 +278,143 @@ def test_what_came_into_use_after_the_preview_is_kept(form: Notebook, platform: 
     agree(form.page, "delete 2")
     assert counts(form) == {"deleted": 1, "changed": 1}
     assert platform.deleted == {platform.world.free[1]}
+
+
+def test_closing_the_tab_in_a_run_does_not_hurt_it_and_the_notebook_opened_again_says_what_became_of_it(
+    lab: Lab, page: Page, platform: HostilePlatform
+) -> None:
+    tab = page.context.new_page()
+    notebook = shown(lab, tab, platform)
+    notebook.save()
+    preview(notebook, platform.world.free)
+    platform.latency = 0.6
+    agree(tab, "delete 20")
+    platform.wait_for(lambda: len(platform.deletes) > 0, timeout=30)
+    tab.close()
+    assert len(platform.deleted) < 20  # it was in the middle of it
+    platform.wait_for(lambda: len(platform.deleted) == 20, timeout=30)
+    again = Notebook(page, lab, NAME)
+    assert counts(again) == {"deleted": 20}
+    again.picture(FORM, "form-opened-again")
+    assert set(again.value("[row.id for row in form.report.rows if row.outcome == 'deleted']")) == platform.deleted
+    expect(page.locator(".vs-form [data-tone=good]").first).to_have_text("deleted")
+    assert all(platform.sends(key) == 1 for key in platform.world.free)
+
+
+def test_rows_that_failed_are_tried_again_after_the_words_are_typed_anew(
+    form: Notebook, platform: HostilePlatform
+) -> None:
+    page, bad = form.page, platform.world.free[:2]
+
+    def ill(request: RecordedRequest) -> Fault | None:
+        hit = request.method == "DELETE" and request.ids[0] in bad
+        return error(503, "503001", "The platform is being repaired.") if hit else None
+
+    platform.decide = ill
+    preview(form, platform.world.free[:5])
+    agree(page, "delete 5")
+    assert counts(form) == {"deleted": 3, "failed": 2}
+    form.picture(".vs-form", "form-some-failed")
+    before, platform.decide = len(platform.deletes), None
+    click(page, "retry")
+    expect(at(page, "words")).to_have_text("To do it, type: delete 2", timeout=10_000)
+    expect(at(page, "delete")).to_be_disabled()
+    form.picture(".vs-form", "form-retry")
+    expect(at(page, "report")).to_be_hidden()  # of the run before: not what is asked now
+    click(page, "back")
+    expect(at(page, "report")).to_contain_text("2 failed")
+    click(page, "retry")
+    expect(at(page, "report")).to_be_hidden()
+    assert len(platform.deletes) == before  # nothing goes without consent
+    agree(page, "delete 2")
+    expect(at(page, "report")).to_contain_text("5 deleted", timeout=30_000)
+    assert counts(form) == {"deleted": 5}
+    assert len(platform.deletes) == before + 2
+    expect(at(page, "retry")).to_be_hidden()
+
+
+def test_progress_says_what_is_done_what_went_wrong_what_is_left_how_fast_and_how_long(
+    form: Notebook, platform: HostilePlatform
+) -> None:
+    platform.script[platform.world.free[0]] = [error(400, "400017", "The connection is being audited.")]
+    preview(form, platform.world.free)
+    platform.latency = 1
+    agree(form.page, "delete 20")
+    line = re.compile(
+        r"\d+ of 20 done \(\d+ deleted · 1 refused\) · \d+ left, \d in flight · [\d.]+ a second, \d+ s to go · [\d.]+ s"
+    )
+    expect(at(form.page, "progress")).to_have_text(line, timeout=30_000)
+    form.picture(".vs-form", "form-progress")
+    platform.latency = 0
+    assert counts(form) == {"deleted": 19, "refused": 1}
+
+
+def test_from_the_first_look_to_the_report_the_page_asks_no_host_but_jupyters_own(
+    form: Notebook, platform: HostilePlatform, other_hosts: list[str]
+) -> None:
+    preview(form, platform.world.free[:2])
+    agree(form.page, "delete 2")
+    assert counts(form) == {"deleted": 2}
+    assert other_hosts == []
+    form.page.evaluate("fetch('http://127.0.0.1:9/').catch(() => null)")
+    form.page.evaluate("void new WebSocket('ws://127.0.0.1:9/')")
+    form.page.wait_for_timeout(500)
+    assert other_hosts == ["http://127.0.0.1:9/", "ws://127.0.0.1:9/"]  # it would have been noticed
+    other_hosts.clear()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_no_serious_violation_in_any_pane(
+    form: Notebook, platform: HostilePlatform, axe: Callable[[str], list[Any]], theme: str
+) -> None:
+    page = form.page
+    page.set_viewport_size({"width": 1400, "height": 2200})  # axe judges the contrast of what is seen
+    form.theme(theme)
+    check(form, axe, f"form-{theme}-1-table")
+    platform.script[platform.world.free[0]] = [error(400, "400017", "The connection is being audited.")]
+    preview(form, [*platform.world.free[:4], *platform.world.static, *platform.world.dynamic])
+    at(page, "break").first.locator("input").check()
+    expect(at(page, "words")).to_have_text("To do it, type: break 1", timeout=10_000)
+    check(form, axe, f"form-{theme}-2-plan")
+    platform.latency = 4
+    agree(page, "break 1")
+    platform.wait_for(lambda: len(platform.deletes) > 0, timeout=30)
+    expect(at(page, "progress")).to_contain_text("5 in flight")
+    check(form, axe, f"form-{theme}-3-run")
+    platform.latency = 0
+    expect(at(page, "report")).to_contain_text("Done:", timeout=30_000)
+    check(form, axe, f"form-{theme}-4-report")
+    page.get_by_role("tab", name="One id").click()
+    at(page, "connection").locator("input").fill("01ARZ3")
+    expect(at(page, "connection-error")).to_contain_text("Not a ULID")
+    check(form, axe, f"form-{theme}-5-no-ulid")
+    at(page, "connection").locator("input").fill(platform.world.dynamic[0])
+    expect(at(page, "what")).to_contain_text("end user", timeout=10_000)
+    check(form, axe, f"form-{theme}-6-one-id")
+    platform.on("GET", platform.world.free[5], error(403, "403001", "You may not see this."))
+    at(page, "connection").locator("input").fill(platform.world.free[5])
+    expect(at(page, "one-error")).to_contain_text("You may not see this.", timeout=10_000)
+    check(form, axe, f"form-{theme}-7-error")
+
+
+# JupyterLab's own tab bar: the label of a tab that is not open has a contrast of 4.45 in the light theme, not 4.5.
+NOT_OURS = ("color-contrast", '<div class="lm-TabBar-tabLabel">')
+
+
+def check(notebook: Notebook, axe: Callable[[str], list[Any]], name: str) -> None:
+    """Let axe judge the form and the record below it, as they stand."""
+    notebook.picture(FORM, name)
+    grave = [one for one in axe(FORM) if (one[0], one[1][: len(NOT_OURS[1])]) != NOT_OURS]
+    assert not grave, f"{name}: {json.dumps(grave, indent=1)}"
+
+
+def test_the_plan_comes_into_view_with_the_cursor_where_the_words_are_typed(
+    form: Notebook, platform: HostilePlatform
+) -> None:
+    preview(form, [*platform.world.free[:2], *platform.world.static])
+    expect(at(form.page, "consent").locator("input")).to_be_focused()
+    expect(at(form.page, "words")).to_be_in_viewport()
+    box = at(form.page, "break").first.locator("input")
+    box.check()
+    expect(at(form.page, "words")).to_have_text("To do it, type: break 1", timeout=10_000)
+    expect(at(form.page, "consent").locator("input")).not_to_be_focused()  # whoever ticks goes on ticking

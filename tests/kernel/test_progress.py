@@ -28,7 +28,9 @@ def test_once_it_stops_what_is_in_flight_is_counted_down_to_a_last_state(kernel:
     )
     assert len(cell.outputs) == 1
     assert cell.updates == 1
-    assert cell.text.startswith("532 of 1,000 done (532 deleted) · 0 in flight · stopping: nothing more is sent")
+    assert cell.text.startswith(
+        "532 of 1,000 done (532 deleted) · 468 left, 0 in flight · stopping: nothing more is sent"
+    )
 
 
 def test_a_run_of_32_workers_is_one_display_that_ends_with_all_that_was_planned(

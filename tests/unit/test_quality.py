@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "versori_magics" / "notebook" / "static"
 TOP = {"pyproject.toml", "versori_magics", "notebooks", "tests", "README.md", "binder", "LICENSE", "CHANGELOG.md"}
 
 
@@ -22,6 +24,13 @@ def test_ruff_finds_nothing() -> None:
 
 def test_the_code_is_formatted() -> None:
     assert not run("ruff", "format", "--check", ".")
+
+
+def test_oxlint_finds_nothing_in_the_javascript_and_no_text_that_would_be_read_as_html() -> None:
+    oxlint = Path(sysconfig.get_path("scripts")) / "oxlint"
+    done = subprocess.run([oxlint, "--deny-warnings", STATIC], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "on 1 file" in done.stdout  # it did look
 
 
 def test_mypy_finds_nothing() -> None:

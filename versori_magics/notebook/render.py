@@ -205,17 +205,22 @@ def progress_text(progress: Progress) -> str:
     """Return how a run stands, as one line."""
     line = f"{progress.done:,} of {progress.planned:,} done"
     if progress.outcomes:
-        line += f" ({counts(progress.outcomes)})"
-    if progress.done < progress.planned:
-        line += f" · {progress.in_flight} in flight"
+        line += f" ({counts({one: progress.outcomes[one] for one in Outcome})})"
+    left = progress.planned - progress.done
+    if left > 0:
+        line += f" · {left:,} left, {progress.in_flight} in flight"
         rate = progress.done / progress.seconds if progress.seconds else 0.0
         if progress.stopping:
             line += " · stopping: nothing more is sent"
         elif progress.paused:
             line += f" · the platform asks to wait {progress.paused:.0f} s"
         elif rate:
-            line += f" · {rate:.0f} a second, {(progress.planned - progress.done) / rate:.0f} s left"
+            line += f" · {rate:.{int(rate < 10)}f} a second, {_about(left / rate)} to go"  # noqa: PLR2004 - one decimal
     return f"{line} · {progress.seconds:.1f} s"
+
+
+def _about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes
 
 
 def progress_html(progress: Progress) -> str:

@@ -277,13 +277,23 @@ def progress(done: int, planned: int, **options: Any) -> Progress:
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (progress(0, 5, seconds=0.0, outcomes=Counter()), "0 of 5 done · 0 in flight · 0.0 s"),
-        (progress(2, 5, in_flight=2), "2 of 5 done (2 deleted) · 2 in flight · 1 a second, 3 s left · 2.0 s"),
+        (progress(0, 5, seconds=0.0, outcomes=Counter()), "0 of 5 done · 5 left, 0 in flight · 0.0 s"),
+        (
+            progress(2, 5, in_flight=2),
+            "2 of 5 done (2 deleted) · 3 left, 2 in flight · 1.0 a second, 3 s to go · 2.0 s",
+        ),
+        (
+            progress(1000, 100_000, seconds=50.0),
+            "1,000 of 100,000 done (1,000 deleted) · 99,000 left, 0 in flight · 20 a second, 82 min to go · 50.0 s",
+        ),
         (
             progress(2, 5, stopping=True),
-            "2 of 5 done (2 deleted) · 0 in flight · stopping: nothing more is sent · 2.0 s",
+            "2 of 5 done (2 deleted) · 3 left, 0 in flight · stopping: nothing more is sent · 2.0 s",
         ),
-        (progress(2, 5, paused=7.0), "2 of 5 done (2 deleted) · 0 in flight · the platform asks to wait 7 s · 2.0 s"),
+        (
+            progress(2, 5, paused=7.0),
+            "2 of 5 done (2 deleted) · 3 left, 0 in flight · the platform asks to wait 7 s · 2.0 s",
+        ),
         (progress(5, 5), "5 of 5 done (5 deleted) · 2.0 s"),
         (progress(0, 0, outcomes=Counter()), "0 of 0 done · 2.0 s"),
     ],

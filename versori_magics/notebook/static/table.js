@@ -4,7 +4,6 @@ const DAY = 86_400_000; // milliseconds
 const ROW = 28; // pixels, as in table.css
 const SPARE = 8; // rows drawn above and below those seen
 const CUT = 4000; // characters of one field in the detail pane
-const GONE = ["deleted", "already_gone"];
 const TONES = { deleted: "good", already_gone: "good", in_use: "kept", protected: "kept", changed: "kept" };
 
 // Characters that steer the direction of text or a terminal are written out; those that join letters stay.
@@ -25,7 +24,7 @@ const usage = ({ in_use: used, running }) => (running > 0 ? "running" : used ? "
 // How a column reads (`text`), sorts (`key`; null comes last) and is filtered: `choice` names a row's group, `days` its
 // distance from today.
 const COLUMNS = [
-  { name: "name", label: "Name", width: "minmax(11em, 3fr)" },
+  { name: "name", label: "Name", width: "minmax(10.7em, 3fr)" },
   { name: "outcome", label: "Outcome", width: "minmax(9.5em, 1.5fr)", hover: (row) => row.reason },
   { name: "system", label: "System", width: "minmax(7em, 1.5fr)", choice: (row) => group(row.system) },
   { name: "base_url", label: "Base URL", width: "minmax(6em, 2fr)" },
@@ -36,7 +35,7 @@ const COLUMNS = [
   { name: "credential_errors", label: "Credential", width: "minmax(9em, 1.5fr)",
     text: (row) => (row.credential_errors ?? "never validated") || "valid",
     choice: ({ credential_errors: found }) => (found ? "errors" : found === "" ? "valid" : "never validated") },
-  { name: "created_at", label: "Age", range: "Age in days", width: "6em", days: (row) => age(row.created_at),
+  { name: "created_at", label: "Age", range: "Age in days", width: "6.3em", days: (row) => age(row.created_at),
     text: (row) => inDays(age(row.created_at)), key: (row) => -Date.parse(row.created_at ?? "") || null },
   { name: "updated_at", label: "Updated", range: "Updated days ago", width: "7em", days: (row) => age(row.updated_at),
     text: (row) => String(row.updated_at ?? "").slice(0, 10), key: (row) => Date.parse(row.updated_at ?? "") || null },
@@ -114,7 +113,7 @@ class Rows {
     const column = this.columns.find(({ name }) => name === by);
     const compare = ([a], [b]) => (a === null) - (b === null) || direction * ((a > b) - (a < b));
     this.sorted = column
-      ? this.all.map((row) => [column.key(row), row]).sort(compare).map(([, row]) => row)
+      ? this.all.map((row) => [column.key(row), row]).toSorted(compare).map(([, row]) => row)
       : this.all;
     this.filter();
   }
@@ -124,7 +123,7 @@ class Rows {
     const words = (filters.search ?? "").toLowerCase().split(/\s+/).filter(Boolean);
     const tests = [];
     if (words.length) tests.push([null, (row) => words.every((word) => this.text(row).includes(word))]);
-    if (only && this.judged) tests.push([null, (row) => row.outcome && !GONE.includes(row.outcome)]);
+    if (only && this.judged) tests.push([null, (row) => row.outcome && TONES[row.outcome] !== "good"]);
     for (const column of this.columns) {
       const { choice, days, name } = column;
       const [wanted, from, to] = [name, `${name} from`, `${name} to`].map((field) => filters[field]);
@@ -244,7 +243,7 @@ class View {
   offer(select, wanted) {
     const counts = new Map([[wanted, 0], ...(this.rows.counts.get(select.name) ?? [])]);
     counts.delete("");
-    const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+    const sorted = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1));
     if (select.dataset.counts === JSON.stringify(sorted)) return; // an open list stays open
     select.dataset.counts = JSON.stringify(sorted);
     const options = sorted.map(([value, count]) => node("option", { value }, `${value} (${number(count)})`));
