@@ -12,7 +12,7 @@ from versori_magics.errors import SelectionError
 from versori_magics.notebook import deleting, render
 from versori_magics.notebook.form import parts
 from versori_magics.notebook.form.consent import ConsentPane
-from versori_magics.notebook.form.headless import nobody_clicks, refuse_papermill
+from versori_magics.notebook.form.headless import refuse_papermill
 from versori_magics.notebook.form.jobs import Jobs, words_of
 from versori_magics.notebook.form.one import OnePane
 from versori_magics.notebook.form.running import RunPane
@@ -133,8 +133,7 @@ class Form:
     def _bundle(self) -> dict[str, Any]:
         """Return the widget, and for where none can be shown, what to use in its place."""
         summary = self._summary()
-        widget = {} if nobody_clicks() else self.box._repr_mimebundle_()
-        return {**widget, "text/plain": summary, "text/html": parts.note(summary)}
+        return {**self.box._repr_mimebundle_(), "text/plain": summary, "text/html": parts.note(summary)}
 
     def _summary(self) -> str:
         lines = [f"Form for organisation {self._client.organisation} of {self._client.server}."]

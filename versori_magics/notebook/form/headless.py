@@ -29,15 +29,6 @@ def refuse_papermill() -> None:
         )
 
 
-def nobody_clicks() -> bool:
-    """Tell whether a tool runs the cell (nbclient, nbconvert): it would save a widget that shows nothing offline."""
-    kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is None:
-        return True
-    # The message that asked for the cell: a person's programme can ask for input, a tool says that it cannot.
-    return (kernel.get_parent() or {}).get("content", {}).get("allow_stdin") is False
-
-
 def _under_papermill() -> bool:
     """Tell whether papermill started the kernel; it tells a kernel nothing of itself, so by its traces."""
     shell = get_ipython()
