@@ -77,7 +77,8 @@ class Form:
         self._record: DisplayHandle | None = None
         self._rest: tuple[Rest, list[Ended]] | None = None
         self._ids: tuple[str, ...] = ()
-        self._acting: Client = self._client
+        self._acting: Client = self._client  # of the plan that is shown
+        self._ran: Client = self._client  # of the last run: its rest is asked for nowhere else
         self._jobs = Jobs(self._show_busy, self._show_error)
         self._status = parts.line("status")
         self._error = parts.page("error")
@@ -189,8 +190,8 @@ class Form:
 
     def _make_plan(self, client: Client, ids: Sequence[str], breaking: Sequence[str]) -> None:
         def work() -> None:
+            self.plan = deleting.make_plan(client, tuple(ids), tuple(breaking), deleting.protection_of(None))
             self._acting, self._ids, self._rest = client, tuple(ids), None
-            self.plan = deleting.make_plan(client, self._ids, tuple(breaking), deleting.protection_of(None))
             self._run.hide()
             self._consent.show(self.plan)
 
@@ -210,7 +211,8 @@ class Form:
         from versori_magics.deletion.run import resume as finish
 
         self._consent.hide()
-        platform = deleting.platform_of(self._acting)
+        self._ran = self._acting
+        platform = deleting.platform_of(self._ran)
         options = Options(watch=self._watch, protection=deleting.protection_of(None), button=self._run.begin())
         report: DeletionReport | None = None
         try:
@@ -253,7 +255,8 @@ class Form:
         from versori_magics.deletion.run import look_again, rest_of
 
         rest = rest_of(report.run)
-        rows, moved = look_again(rest, deleting.platform_of(self._acting).look, deleting.protection_of(None))
+        rows, moved = look_again(rest, deleting.platform_of(self._ran).look, deleting.protection_of(None))
+        self._acting = self._ran
         self.plan, self._rest = deleting.resumed_plan(rest, rows), (rest, moved)
         if rows:
             self._run.hide()

@@ -36,7 +36,7 @@ class Jobs:
         """Start `work`; False where a job is under way already."""
         if not self._lock.acquire(blocking=False):
             return False
-        # In the clicked cell's context: without it ipykernel 7.0 to 7.3 cannot tell whose message a thread's is.
+        # In the clicked cell's context: without it ipykernel 7.0 cannot tell whose message a thread's is.
         inside = copy_context().run
         threading.Thread(target=inside, args=(self._run, what, work), name="versori-form", daemon=True).start()
         return True
