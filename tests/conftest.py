@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ _FOLDER = Path(tempfile.mkdtemp(prefix="versori-tests-"))
 # At import, not in a fixture: the notebooks' kernels are started outside of any test's fixtures.
 for _name in [name for name in os.environ if name.startswith("VERSORI_")]:
     del os.environ[_name]
+# A shell that starts the tests in the background has them ignore the stop button, and all that they start as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 (_FOLDER / "config.yaml").write_text("", encoding="utf-8")
 os.environ["VERSORI_CONFIG"] = str(_FOLDER / "config.yaml")
 os.environ["VERSORI_JOURNAL"] = str(_FOLDER / "runs")
