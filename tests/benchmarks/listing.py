@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
-import time
-from typing import TYPE_CHECKING
+from functools import partial
 
 from server import ORGANISATION, page, serving
-from timing import Row, Sample, in_a_process, side_by_side
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from timing import Row, Sample, in_a_process, peak, side_by_side
 
 PAGE = 1000
 PROJECTS = 200
@@ -49,35 +44,28 @@ def normalized(bodies: list[bytes]) -> int:
     return len(pd.json_normalize(items))
 
 
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+WAYS = {"ours": ours, "normalized": normalized}
 
 
-def _one(way: str, connections: int) -> dict[str, float]:
-    """Return seconds of CPU, and bytes above what was there before: the reason for a process of its own."""
-    work: Callable[[list[bytes]], int] = {"ours": ours, "normalized": normalized}[way]
+def _memory(way: str, connections: int) -> int:
+    """Return bytes above what was there before: the reason for a process of its own."""
+    work = WAYS[way]
     bodies = pages(connections)
     work(pages(PAGE))  # imports, and whatever is made at the first use
-    before, began = _peak(), time.process_time()
+    before = peak()
     assert work(bodies) == connections
-    return {"cpu": time.process_time() - began, "peak": _peak() - before}
+    return peak() - before
 
 
 def _decoding(connections: int, repeats: int) -> list[Row]:
-    found: dict[str, list[dict[str, float]]] = {"ours": [], "normalized": []}
-    for _ in range(max(1, repeats)):
-        for way, samples in found.items():
-            samples.append(in_a_process("listing.py", way, connections))
-    middle = {
-        way: {name: sorted(one[name] for one in samples)[len(samples) // 2] for name in ("cpu", "peak")}
-        for way, samples in found.items()
-    }
-    cpu = middle["normalized"]["cpu"] / middle["ours"]["cpu"]
-    peak = middle["ours"]["peak"] / max(1.0, middle["normalized"]["peak"])
+    bodies = pages(connections)
+    found = side_by_side({name: partial(work, bodies) for name, work in WAYS.items()}, repeats)
+    cpu = found["normalized"].cpu / found["ours"].cpu
+    memory = {name: in_a_process("listing.py", name, connections) for name in WAYS}
     what = f"{connections:,} connections, pages of {PAGE:,} to DataFrame"
     return [
         Row(f"{what}: CPU", "`response.json()` and `pd.json_normalize`", f"{cpu:.1f} times less", "4 times"),
-        Row(f"{what}: peak memory", "the same", f"{peak:.2f}", "0.65"),
+        Row(f"{what}: peak memory", "the same", f"{memory['ours'] / max(1, memory['normalized']):.2f}", "0.65"),
     ]
 
 
@@ -117,7 +105,7 @@ def measure(connections: int = 10_000, more: int = 50_000, projects: int = PROJE
     repeats : int
         Turns; see `timing.side_by_side`.
     """
-    rows = _decoding(connections, repeats) + _decoding(more, min(repeats, 3))
+    rows = _decoding(connections, repeats) + _decoding(more, repeats)
     for most, wanted in ((100, "1.10"), (PAGE, "1.35")):
         limit = -(-connections // most) * LATENCY
         found = _list(connections, most, min(repeats, 3)).wall / limit
@@ -137,4 +125,4 @@ def measure(connections: int = 10_000, more: int = 50_000, projects: int = PROJE
 
 
 if __name__ == "__main__":
-    print(json.dumps(_one(sys.argv[1], int(sys.argv[2]))))  # noqa: T201 - to the process that started this one
+    print(json.dumps(_memory(sys.argv[1], int(sys.argv[2]))))  # noqa: T201 - to the process that started this one

@@ -41,10 +41,11 @@ def connection(number: int) -> dict[str, object]:
     """Return a connection with all that the reference says of one."""
     credential = {
         "id": ulid("CR", number),
-        "type": "oauth2",
         "organisationId": ORGANISATION,
-        "data": "x" * 200,
+        "type": "oauth2-client",
+        "name": f"Credential number {number}",
         "errors": ["token expired"] if number % 7 == 0 else [],
+        "data": "***",
         "expiresAt": "2027-01-31T12:00:00Z",
     }
     return {
@@ -52,12 +53,10 @@ def connection(number: int) -> dict[str, object]:
         "name": f"Connection number {number}",
         "baseUrl": f"https://shop-{number}.example.com/api/v2",
         "systemId": ulid("S", number % 20),
-        "organisationId": ORGANISATION,
         "connectionTemplateId": ulid("T", number % 50),
         "createdAt": f"2026-{number % 12 + 1:02}-{number % 28 + 1:02}T09:{number % 60:02}:00.{number % 1000:03}Z",
         "updatedAt": f"2026-{number % 12 + 1:02}-{number % 28 + 1:02}T10:{number % 60:02}:00Z",
-        "credentials": [{"authSchemeConfig": {"id": "default", "type": "oauth2"}, "credential": credential}],
-        "variables": {"region": "eu", "shop": number},
+        "credentials": [{"id": ulid("CR", number), "authSchemeConfig": {"type": "oauth2"}, "credential": credential}],
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import sys
 import tempfile
@@ -13,12 +12,7 @@ from pathlib import Path
 from deleting import Deletions
 from listing import TOKEN
 from server import ORGANISATION, serving
-from timing import Row, in_a_process
-
-
-def _peak() -> float:
-    """Return the largest memory so far, in megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+from timing import Row, in_a_process, peak
 
 
 def _listed(connections: int) -> dict[str, float]:
@@ -44,7 +38,7 @@ def _listed(connections: int) -> dict[str, float]:
         "list": listed - began,
         "usage": used - listed,
         "frame": framed - used,
-        "peak": _peak(),
+        "peak": peak() / 1e6,
         "html": html,
     }
 
@@ -56,7 +50,7 @@ def _run(rows: int) -> dict[str, float]:
         html = made.ours()
         seconds = time.perf_counter() - began
         journal = sum(path.stat().st_size for path in Path(folder).glob("*.jsonl"))
-    return {"run": seconds, "peak": _peak(), "html": html, "journal": journal}
+    return {"run": seconds, "peak": peak() / 1e6, "html": html, "journal": journal}
 
 
 def _middle(what: str, size: int, repeats: int) -> dict[str, float]:

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from versori_magics.platform.models import Connection
     from versori_magics.platform.usage import Usage
 
-ZERO_TIME = "0001-01-01T"  # platform-api: Go's zero time can occur; it means that there is none
+# Sorts behind all that Go writes for its zero time, which means that there is none (platform-api: it can occur).
+ZERO_DAY = "0001-01-01Z"
+SHORTEST_TIME = len("2026-11-24T09:00:00Z")
 UNIT: Literal["us"] = "us"
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:(\.\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)", re.ASCII)
-# A column of times that pandas reads as they are, one a line; a look at each would take longer than reading them.
-_PLAIN_TIMES = re.compile(r"(?:(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))?\n)*+", re.ASCII)
+PRINTABLE = bytes(range(ord(" "), ord("~") + 1))
+_MICRO = re.compile(r"(\.\d{6})\d+", re.ASCII)
 
 
 def connections_frame(
@@ -55,30 +56,37 @@ def connections_frame(
         missing where never validated, empty where valid.
     """
     items = listing.items
-    states = [credential_state(item) for item in items]
+    auths: list[str | None] = []
+    errors: list[str | None] = []
+    expiries: list[str | None] = []
+    for item in items:
+        auth, error, expiry = credential_state(item)
+        auths.append(auth)
+        errors.append(error)
+        expiries.append(expiry)
     columns = {
-        "id": _texts(item.id for item in items),
-        "name": _texts(item.name for item in items),
-        "system": _texts(systems.get(item.system_id or "") for item in items),
-        "system_id": _texts(item.system_id for item in items),
-        "base_url": _texts(item.base_url for item in items),
-        "auth": _texts(state[0] for state in states),
-        "credential_errors": _texts(state[1] for state in states),
-        "expires_at": _times(state[2] for state in states),
-        "created_at": _times(item.created_at for item in items),
-        "updated_at": _times(item.updated_at for item in items),
-        "template_id": _texts(item.connection_template_id for item in items),
-        "organisation_id": _texts(organisation for _ in items),
+        "id": _texts([item.id for item in items]),
+        "name": _texts([item.name for item in items]),
+        "system": _texts([systems.get(item.system_id or "") for item in items]),
+        "system_id": _texts([item.system_id for item in items]),
+        "base_url": _texts([item.base_url for item in items]),
+        "auth": _texts(auths),
+        "credential_errors": _texts(errors),
+        "expires_at": _times(expiries),
+        "created_at": _times([item.created_at for item in items]),
+        "updated_at": _times([item.updated_at for item in items]),
+        "template_id": _texts([item.connection_template_id for item in items]),
+        "organisation_id": pd.Series([visible(organisation)] * len(items), dtype="str"),
     }
     if usage is not None:
         found = [usage.of(item.id) for item in items]
         columns |= {
-            "kind": _texts(one.kind for one in found),
+            "kind": _texts([one.kind for one in found]),
             "in_use": pd.Series([one.in_use for one in found], dtype=bool),
-            "used_by": _texts(one.used_by for one in found),
+            "used_by": _texts([one.used_by for one in found]),
             "running": pd.Series([one.running for one in found], dtype="int64"),
         }
-    frame = pd.DataFrame(columns)
+    frame = pd.DataFrame(columns, copy=False)  # made here, and nobody else has them
     frame.attrs["versori"] = {
         "server": server,
         "organisation": organisation,
@@ -94,26 +102,26 @@ def credential_state(connection: Connection) -> tuple[str, str | None, str | Non
 
     Errors are None where no credential was ever validated, and empty where all that were are valid.
     """
-    kinds: list[str] = []
-    errors: list[str] = []
-    expiries: list[str] = []
-    validated = False
+    auth = ""
+    errors: str | None = None
+    expiry: str | None = None
     for entry in connection.credentials or ():
         if entry is None:
             continue
         scheme, credential = entry.auth_scheme_config, entry.credential
-        kind = (scheme.type if scheme else None) or (credential.type if credential else None)
-        if kind:
-            kinds.append(kind)
+        kind = (scheme and scheme.type) or (credential and credential.type)
+        if kind and kind not in auth.split(", "):
+            auth = f"{auth}, {kind}" if auth else kind
         if credential is None:
             continue
         if credential.errors is not msgspec.UNSET:
-            validated = True
-            errors += [one_line(error, 300) for error in credential.errors or ()]
-        if credential.expires_at and not credential.expires_at.startswith(ZERO_TIME):
-            expiries.append(credential.expires_at)
-    auth = kinds[0] if len(kinds) == 1 else ", ".join(dict.fromkeys(kinds))
-    return auth, "; ".join(errors) if validated else None, _earliest(expiries)
+            errors = errors or ""
+            if credential.errors:
+                found = [one_line(error, 300) for error in credential.errors]
+                errors = "; ".join([errors, *found] if errors else found)
+        if credential.expires_at and credential.expires_at > ZERO_DAY:
+            expiry = _earlier(expiry, credential.expires_at) if expiry else credential.expires_at
+    return auth, errors, expiry
 
 
 def plan_frame(plan: Plan) -> pd.DataFrame:
@@ -121,10 +129,10 @@ def plan_frame(plan: Plan) -> pd.DataFrame:
     rows = plan.rows
     texts = ("id", "name", "system", "verdict", "reason", "kind")
     return pd.DataFrame(
-        {name: _texts(str(getattr(row, name)) for row in rows) for name in texts}
+        {name: _texts([str(getattr(row, name)) for row in rows]) for name in texts}
         | {
             "in_use": pd.Series([row.in_use for row in rows], dtype=bool),
-            "used_by": _texts(row.used_by for row in rows),
+            "used_by": _texts([row.used_by for row in rows]),
             "running": pd.Series([row.running for row in rows], dtype="int64"),
         }
     )
@@ -135,17 +143,17 @@ def report_frame(report: Report) -> pd.DataFrame:
     rows = report.rows
     return pd.DataFrame(
         {
-            "id": _texts(row.id for row in rows),
-            "name": _texts(row.name for row in rows),
-            "outcome": _texts(row.outcome.value for row in rows),
+            "id": _texts([row.id for row in rows]),
+            "name": _texts([row.name for row in rows]),
+            "outcome": _texts([row.outcome.value for row in rows]),
             "status": pd.Series([row.status for row in rows], dtype="Int64"),
-            "code": _texts(row.code for row in rows),
-            "message": _texts(row.message for row in rows),
+            "code": _texts([row.code for row in rows]),
+            "message": _texts([row.message for row in rows]),
             "fields": pd.Series(
                 [[{"field": visible(name), "message": visible(text)} for name, text in row.fields] for row in rows],
                 dtype=object,
             ),
-            "details": _texts(row.details for row in rows),
+            "details": _texts([row.details for row in rows]),
             "attempts": pd.Series([row.attempts for row in rows], dtype="int64"),
             "seconds": pd.Series([row.seconds for row in rows], dtype="float64"),
         }
@@ -155,49 +163,50 @@ def report_frame(report: Report) -> pd.DataFrame:
 def runs_frame(reports: Sequence[tuple[Report, str]], outcomes: Iterable[str]) -> pd.DataFrame:
     """Return runs as a DataFrame, the newest first; a report comes with its state in words."""
     columns: dict[str, Any] = {
-        "run": _texts(report.run for report, _ in reports),
-        "started": _times(report.started for report, _ in reports),
-        "state": _texts(state for _, state in reports),
-        "server": _texts(report.server for report, _ in reports),
-        "organisation": _texts(report.organisation for report, _ in reports),
+        "run": _texts([report.run for report, _ in reports]),
+        "started": _times([report.started for report, _ in reports]),
+        "state": _texts([state for _, state in reports]),
+        "server": _texts([report.server for report, _ in reports]),
+        "organisation": _texts([report.organisation for report, _ in reports]),
         "planned": pd.Series([len(report.rows) for report, _ in reports], dtype="int64"),
     }
     for outcome in outcomes:
         columns[outcome] = pd.Series([report.counts[outcome] for report, _ in reports], dtype="int64")
-    columns["stopped"] = _texts(report.stopped for report, _ in reports)
-    columns["journal"] = _texts(report.journal for report, _ in reports)
+    columns["stopped"] = _texts([report.stopped for report, _ in reports])
+    columns["journal"] = _texts([report.journal for report, _ in reports])
     return pd.DataFrame(columns)
 
 
-def _texts(values: Iterable[str | None]) -> pd.Series[str]:
+def _texts(texts: list[str | None]) -> pd.Series[str]:
     """Return texts with their control characters made visible: a frame is shown by pandas, which lets them through."""
-    texts = list(values)
-    joined = "".join(filter(None, texts))  # one look at all of them: mostly there is nothing to do
-    if not (joined.isascii() and joined.isprintable()):
+    if not _plain(texts):
         texts = [None if text is None else visible(text) for text in texts]
     return pd.Series(texts, dtype="str")
 
 
-def _times(values: Iterable[str | None]) -> pd.Series[pd.Timestamp]:
+def _plain(texts: list[str | None]) -> bool:
+    """Tell whether texts are all printable ASCII, a thousand at a look: mostly there is nothing to make visible."""
+    for begin in range(0, len(texts), 1000):
+        some = "".join(filter(None, texts[begin : begin + 1000]))
+        if not some.isascii() or some.encode().translate(None, PRINTABLE):
+            return False
+    return True
+
+
+def _times(texts: list[str | None]) -> pd.Series[pd.Timestamp]:
     """Parse RFC 3339 times; what is missing, zero or no time becomes NaT, which no filter by age selects."""
-    texts: list[str | None] = [text or "" for text in values]
-    joined = "".join(f"{text}\n" for text in texts)
-    plain = joined.count("\n") == len(texts) and ZERO_TIME not in joined and _PLAIN_TIMES.fullmatch(joined)
-    if not plain:
-        texts = [_micro(text or "") for text in texts]
-    parsed = pd.to_datetime(pd.Series(texts, dtype="str"), format="ISO8601", utc=True, errors="coerce")
+    # What is shorter is no time, though pandas would take "now", "today" and "-1" for one.
+    times = [text if text and len(text) >= SHORTEST_TIME and text > ZERO_DAY else None for text in texts]
+    parsed = _parsed(times)
+    if parsed.dt.unit == "ns":  # of digits beyond the sixth; years that Go can hold would then be lost
+        parsed = _parsed([text and _MICRO.sub(r"\1", text) for text in times])
     return parsed.dt.as_unit(UNIT)
 
 
-def _micro(text: str) -> str | None:
-    """Return a time with six digits at most; None where it is none: pandas also reads "now", "today" and "-1"."""
-    # pandas would go to nanoseconds for nine digits, and could then not hold the years that Go can.
-    found = None if text.startswith(ZERO_TIME) else _TIME.fullmatch(text)
-    return "".join(part or "" for part in found.groups()) if found else None
+def _parsed(times: list[str | None]) -> pd.Series[pd.Timestamp]:
+    return pd.to_datetime(pd.Series(times, dtype="str"), format="ISO8601", utc=True, errors="coerce")
 
 
-def _earliest(times: Sequence[str]) -> str | None:
-    if len(times) < 2:  # noqa: PLR2004 - nothing to compare
-        return times[0] if times else None
-    parsed = _times(times)
-    return times[int(parsed.argmin())] if parsed.notna().any() else times[0]
+def _earlier(one: str, other: str) -> str:
+    times = _times([one, other])
+    return other if times.isna()[0] or times[1] < times[0] else one  # nothing is before NaT

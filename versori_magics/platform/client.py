@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from contextlib import closing
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from versori_magics.errors import ApiError, NotFoundError, PlatformError, TransportError
@@ -174,7 +175,7 @@ class Client:
             return self._read(call, models.Page[models.Linked], stop)
 
         # No page size is asked for: none is documented for this operation.
-        return collect(ask, lambda linked: linked.id, f"connections of environment {environment}", None)[0]
+        return collect(ask, attrgetter("id"), f"connections of environment {environment}", None)[0]
 
     def activations(self, environment: str, stop: threading.Event | None = None) -> list[models.Activation]:
         """List the end users switched on in one environment."""
@@ -187,7 +188,7 @@ class Client:
             query = {"after": cursor} if cursor else {}
             return self._read(wire.list_end_users(self.organisation, search=search, **query), models.EndUserPage)
 
-        return collect(ask, lambda user: user.id, "end users", None)[0].items
+        return collect(ask, attrgetter("id"), "end users", None)[0].items
 
     def _list(self, what: str, make: Any, kind: Any, query: dict[str, str]) -> Listing[Any]:
         def ask(size: int | None, cursor: str | None) -> Any:
@@ -195,7 +196,7 @@ class Client:
             return self._read(make(self.organisation, **paging, **query), kind)
 
         listing, self._page_sizes[what] = collect(
-            ask, lambda item: item.id, what, self._page_sizes.get(what, PAGE_SIZES[0])
+            ask, attrgetter("id"), what, self._page_sizes.get(what, PAGE_SIZES[0])
         )
         return listing
 

@@ -113,7 +113,8 @@ class _Walk(Generic[T]):
             page_number += 1
             page, size = self._page(ask, size, cursor, page_number)
             before = len(self.seen)
-            self.seen.update((self.key(item), item) for item in page.items or ())
+            items = page.items or ()
+            self.seen.update(zip(map(self.key, items), items, strict=True))
             idle = 0 if len(self.seen) > before else idle + 1
             if page.total_count is not None:
                 self.total = max(self.total or 0, page.total_count)

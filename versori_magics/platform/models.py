@@ -27,7 +27,7 @@ class CredentialState(_Model, frozen=True):
     """A credential without its data. `errors`: UNSET never validated, empty valid."""
 
     type: str | None = None
-    errors: list[Any] | msgspec.UnsetType | None = msgspec.UNSET
+    errors: tuple[Any, ...] | msgspec.UnsetType | None = msgspec.UNSET
     expires_at: str | None = None
 
 
@@ -48,7 +48,7 @@ class Connection(_Model, frozen=True):
     connection_template_id: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
-    credentials: list[Credential | None] | None = None
+    credentials: tuple[Credential | None, ...] | None = None
 
 
 class System(_Model, frozen=True):
@@ -80,7 +80,7 @@ class Project(_Model, frozen=True):
 
     id: str
     name: str | None = None
-    environments: list[Environment] | None = None
+    environments: tuple[Environment, ...] | None = None
 
 
 class Projects(_Model, frozen=True):
@@ -100,7 +100,7 @@ class Activation(_Model, frozen=True):
 
     id: str | None = None
     user: EndUser | None = None
-    connections: list[Linked] | None = None
+    connections: tuple[Linked, ...] | None = None
 
 
 class Page(_Model, Generic[T], frozen=True):

@@ -388,7 +388,7 @@ def test_a_page_is_read_with_what_is_there() -> None:
     assert credential.auth_scheme_config
     assert credential.auth_scheme_config.type == "oauth2"
     assert credential.credential
-    assert (credential.credential.type, credential.credential.errors) == ("string", [])
+    assert (credential.credential.type, credential.credential.errors) == ("string", ())
 
 
 def test_errors_of_a_credential_tell_never_validated_from_valid() -> None:
@@ -396,7 +396,7 @@ def test_errors_of_a_credential_tell_never_validated_from_valid() -> None:
     found = decode(GET, said(200, body), models.Connection)
     never, valid = (one.credential.errors for one in found.credentials or () if one and one.credential)
     assert never is msgspec.UNSET
-    assert valid == []
+    assert valid == ()
 
 
 def test_missing_null_new_and_unknown_values_do_not_cost_the_page() -> None:
