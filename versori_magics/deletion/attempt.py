@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from versori_magics.deletion.report import Ended, Outcome
-from versori_magics.errors import ApiError, JournalError, NotFoundError, PlatformError
+from versori_magics.errors import ApiError, NotFoundError, PlatformError
 from versori_magics.platform import retry
 from versori_magics.text import one_line
 
@@ -34,6 +34,7 @@ class Attempt:
     def __init__(self, engine: Engine, row: PlanRow) -> None:
         self.engine = engine
         self.row = row
+        self.announced = False  # whether the next send is in the journal already
         self.sends = 0
         self.turn = 0
         self.failures: list[PlatformError] = []  # of this turn
@@ -89,10 +90,9 @@ class Attempt:
         """Send once; False where it must not be sent any more."""
         engine = self.engine
         # Before the gate and not behind it: the disk's time is then nobody else's.
-        try:
-            engine.journal.sent(self.row.id, self.sends + 1)
-        except JournalError as error:
-            engine.halt(f"the journal could not be written any more. {error.message}")
+        if not self.announced:
+            engine.announce(self)
+        self.announced = False
         before = engine.clock.now()
         if not engine.gate.enter():
             return False
@@ -173,7 +173,7 @@ class Attempt:
 
     def _ended(self, outcome: Outcome, *, status: int | None = None, message: str = "") -> Ended:
         failure = self.failure
-        seconds = round(self.engine.clock.now() - (self.first or 0.0), 3)
+        seconds = 0.0 if self.first is None else round(self.engine.clock.now() - self.first, 3)
         if isinstance(failure, ApiError) and outcome not in {Outcome.DELETED, Outcome.ALREADY_GONE}:
             return Ended(
                 id=self.row.id,

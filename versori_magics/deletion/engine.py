@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from versori_magics.errors import PlatformError
 
 FORBIDDEN_IN_A_ROW = 3
-SPARE = 1  # thread beyond the requests under way: its row is in the journal by the time one of those ends
+WORKERS_A_ROW_AHEAD = 4  # for each four workers one more row is announced along with the row that is next
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,9 @@ class Engine:
         self.rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
         self.gate = Gate(workers, self.stop, self.clock)
         self._lock = threading.Lock()
+        self._taking = threading.Lock()
         self._left: deque[Attempt] = deque()
+        self._announced: deque[Attempt] = deque()
         self._outcomes: Counter[str] = Counter()
         self._ended: list[Ended] = []
         self._planned = 0
@@ -133,8 +135,7 @@ class Engine:
         self._began = self.clock.now()
         self._left.extend(Attempt(self, row) for row in rows)
         self._planned = len(rows)
-        # A single worker goes in the order of the plan.
-        count = min(self._workers + (SPARE if self._workers > 1 else 0), len(rows))
+        count = min(self._workers, len(rows))
         self._working = count
 
         def look() -> bool:
@@ -150,6 +151,8 @@ class Engine:
         except BaseException:
             self.halt("it was broken off")  # nobody watches any more, so nothing more is sent
             raise
+        finally:
+            self._take_back()
         if watch is not None:
             watch(self.progress())
 
@@ -158,10 +161,11 @@ class Engine:
         with self._lock:
             outcomes, ended = Counter(self._outcomes), tuple(self._ended)
             self._ended.clear()
+            waiting = len(self._left) + len(self._announced)
             return Progress(
                 planned=self._planned,
                 done=outcomes.total(),
-                in_flight=max(0, min(self._workers, self._planned - outcomes.total() - len(self._left))),
+                in_flight=max(0, min(self._workers, self._planned - outcomes.total() - waiting)),
                 outcomes=outcomes,
                 seconds=self.clock.now() - self._began,
                 paused=self.gate.paused,
@@ -172,8 +176,7 @@ class Engine:
     def _work(self) -> None:
         try:
             while not self.stop.is_set():
-                with self._lock:
-                    attempt = self._left.popleft() if self._left else None
+                attempt = self._take()
                 if attempt is None:
                     return
                 ended = attempt.go()
@@ -183,11 +186,36 @@ class Engine:
                 with self._lock:
                     self._left.append(attempt)  # its next turn comes after all others
         finally:
+            self._take_back()
             with self._lock:
                 self._working -= 1
                 last = self._working == 0
             if last:
                 self._close()
+
+    def _take(self) -> Attempt | None:
+        """Return the next row, or None.
+
+        Rows are announced in the journal a few at a time: making a line durable costs a third of what a request does.
+        """
+        with self._taking:
+            if not self._announced:
+                count = min(1 + self._workers // WORKERS_A_ROW_AHEAD, len(self._left))
+                some = [self._left.popleft() for _ in range(count)]
+                fresh = [attempt for attempt in some if not attempt.sends]
+                if fresh:
+                    self.announce(*fresh)
+                self._announced.extend(some)
+            return self._announced.popleft() if self._announced else None
+
+    def _take_back(self) -> None:
+        """Where the run was stopped, say of each row that is announced and nobody's that it was not sent."""
+        while self.stop.is_set():
+            try:
+                attempt = self._announced.popleft()
+            except IndexError:
+                return
+            self._finish(attempt.interrupted())
 
     def _finish(self, ended: Ended) -> None:
         with self._lock:
@@ -234,3 +262,13 @@ class Engine:
             self.halt("the platform no longer accepts the token (401)")
         elif forbidden >= FORBIDDEN_IN_A_ROW:
             self.halt(f"the platform forbade {forbidden} deletions in a row (403)")
+
+    def announce(self, *attempts: Attempt) -> None:
+        """Write into the journal that rows are about to be sent; where that fails, they must not and will not be."""
+        try:
+            self.journal.sent(*((attempt.row.id, attempt.sends + 1) for attempt in attempts))
+        except JournalError as error:
+            self.halt(f"the journal could not be written any more. {error.message}")
+        else:
+            for attempt in attempts:
+                attempt.announced = True

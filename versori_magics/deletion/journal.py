@@ -139,15 +139,16 @@ class Journal:
         """Write that the run goes on."""
         self.write(Resumed(_now(), __version__), durable=True)
 
-    def sent(self, connection: str, attempt: int) -> None:
-        """Write that a DELETE is about to leave; returns once that is durable.
+    def sent(self, *sends: tuple[str, int]) -> None:
+        """Write which DELETEs, (connection, which attempt) each, are about to leave; returns once that is durable.
 
         Raises
         ------
         JournalError
             Where it is not; the DELETE must not leave.
         """
-        self.write(Sent(connection, attempt, _now()), durable=True)
+        now = _now()
+        self.write(*(Sent(connection, attempt, now) for connection, attempt in sends), durable=True)
 
     def ended(self, *outcomes: Ended) -> None:
         """Write the outcome of rows."""

@@ -32,7 +32,7 @@ from versori_magics.deletion.engine import Progress
 from versori_magics.deletion.interrupts import StopButton
 from versori_magics.deletion.journal import Journal, is_under_way, read
 from versori_magics.deletion.plan import Plan, Verdict
-from versori_magics.deletion.report import Closed, Outcome, Report, Sent
+from versori_magics.deletion.report import Closed, Ended, Outcome, Report, Sent
 from versori_magics.deletion.run import Options, Platform, execute
 from versori_magics.errors import JournalError
 from versori_magics.platform.retry import Policy
@@ -330,20 +330,19 @@ def test_a_second_press_returns_at_once_and_the_last_worker_closes_the_journal(t
         go.wait(10)
 
     def press() -> None:
-        for _ in range(3):
+        for _ in range(8):
             arrived.acquire()
-        button.presses = 1
-        button.stop.set()
-        time.sleep(0.3)  # nobody presses twice at one instant
         button.presses = 2
+        button.stop.set()
 
-    plan = plan_of(9)
+    plan = plan_of(30)
     threading.Thread(target=press, daemon=True).start()
     told = Platform(delete, lambda *_: None, lambda _: {})
     began = time.monotonic()
-    report = execute(plan, told, Report, Options(workers=3, button=button), stale=False, folder=tmp_path)
+    report = execute(plan, told, Report, Options(workers=8, button=button), stale=False, folder=tmp_path)
     assert time.monotonic() - began < 1
-    assert (report.counts["unknown"], report.counts["not_attempted"]) == (3, 6)
+    assert (report.counts["unknown"], report.counts["not_attempted"]) == (8, 22)
+    assert all(row.seconds < 1 for row in report.rows)
     assert not report.ended
     assert report.stopped == "the stop button was pressed twice"
     path = Path(report.journal)
@@ -354,7 +353,7 @@ def test_a_second_press_returns_at_once_and_the_last_worker_closes_the_journal(t
             break
         time.sleep(0.01)
     later = Report.replay(read(path))
-    assert (later.counts["deleted"], later.counts["not_attempted"], later.ended) == (3, 6, True)
+    assert (later.counts["deleted"], later.counts["not_attempted"], later.ended) == (8, 22, True)
 
 
 def test_progress_that_cannot_be_shown_does_not_leave_the_run_going_on_unwatched(tmp_path: Path) -> None:
@@ -407,6 +406,20 @@ def test_each_send_is_in_the_journal_before_it_leaves(tmp_path: Path) -> None:
     delete.before = before
     make_engine(tmp_path, plan_of(20), delete, workers=8).run(plan_of(20).rows)
     assert replayed(tmp_path).counts["deleted"] == 20, "an assertion inside a DELETE became an outcome"
+
+
+def test_no_more_than_a_few_rows_are_in_the_journal_before_their_turn(tmp_path: Path) -> None:
+    path = tmp_path / f"{RUN}.jsonl"
+    ahead = []
+
+    def delete(_: str) -> None:
+        records = read(path)
+        ended = {r.id for r in records if isinstance(r, Ended)}
+        ahead.append(sum(isinstance(r, Sent) and r.id not in ended for r in records))
+
+    make_engine(tmp_path, plan_of(100), delete, workers=16).run(plan_of(100).rows)
+    assert replayed(tmp_path).counts["deleted"] == 100
+    assert max(ahead) <= 16 + 16 // 4
 
 
 def test_a_plan_without_rows_to_delete_is_journaled_and_closed(tmp_path: Path) -> None:

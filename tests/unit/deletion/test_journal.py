@@ -173,7 +173,7 @@ def test_lines_of_many_threads_share_one_way_to_the_disk(tmp_path: Path, monkeyp
         durable.append(size)
 
     def work(number: int) -> None:
-        journal.sent(make_id(number), 1)
+        journal.sent((make_id(number), 1))
         if f'"id":"{make_id(number)}","attempt"'.encode() not in path.read_bytes()[: max(durable)]:
             late.append(make_id(number))
 
@@ -204,7 +204,7 @@ def test_once_the_disk_failed_nothing_is_held_for_durable_any_more(
     monkeypatch.setattr(os, "fsync", fsync)
     for attempt in (1, 2):
         with pytest.raises(JournalError, match="Input/output error"):
-            journal.sent(make_id(1), attempt)
+            journal.sent((make_id(1), attempt))
     journal.close()
 
 
@@ -307,7 +307,7 @@ def test_a_full_device_is_a_journal_error(tmp_path: Path) -> None:
     os.dup2(full := os.open("/dev/full", os.O_WRONLY), journal._descriptor)
     os.close(full)
     with pytest.raises(JournalError, match="No space left on device"):
-        journal.sent(make_id(1), 1)
+        journal.sent((make_id(1), 1))
     assert not any(isinstance(record, Sent) for record in journal.records)
     # An outcome has happened, written or not.
     with pytest.raises(JournalError):
@@ -397,7 +397,7 @@ def test_a_journal_that_goes_on_after_a_torn_line_stays_readable(
         before = read(path)
         journal = Journal.reopen(folder, RUN)
         journal.resumed()
-        journal.sent(make_id(3), 1)
+        journal.sent((make_id(3), 1))
         journal.ended(Ended(make_id(3), Outcome.REFUSED, 400))
         journal.end("")
         journal.close()
