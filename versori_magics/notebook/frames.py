@@ -110,8 +110,10 @@ def credential_state(connection: Connection) -> tuple[str, str | None, str | Non
             continue
         scheme, credential = entry.auth_scheme_config, entry.credential
         kind = (scheme and scheme.type) or (credential and credential.type)
-        if kind and kind not in auth.split(", "):
-            auth = f"{auth}, {kind}" if auth else kind
+        if not auth:
+            auth = kind or ""
+        elif kind and kind not in auth.split(", "):
+            auth = f"{auth}, {kind}"
         if credential is None:
             continue
         if credential.errors is not msgspec.UNSET:
