@@ -64,8 +64,8 @@ def test_whatever_goes_wrong_it_is_known_of_every_connection_whether_it_is_gone(
         trial()
     assert ran >= count
     assert leaks.heard > ran, "nobody logged anything, so nothing was looked at"
-    # A batch in which some end never comes about would test less than it says.
-    if count == BATCH:
+    # A batch in which some end never comes about would test less than it says; of random ones, one in twenty does.
+    if budget is None:
         assert set(outcomes) >= {
             "deleted", "already_gone", "in_use", "changed", "refused", "failed", "unknown", "not_attempted",
         }  # fmt: skip

@@ -123,7 +123,7 @@ READ_FAULTS: dict[str, Callable[[], Fault]] = {
         "garbage",
     )
 } | {"404 page": lambda: h.html(404), "401": lambda: h.error(401), "no page": lambda: h.html(200)}
-MOVES = ("rename", "touch", "remove", "activate", "link")
+MOVES = ("rename", "touch", "remove", "remove", "activate", "link")  # what is removed seldom comes to its DELETE
 
 
 @dataclass(frozen=True)
