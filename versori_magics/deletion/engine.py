@@ -206,15 +206,17 @@ class Engine:
                 if fresh:
                     self.announce(*fresh)
                 self._announced.extend(some)
-            return self._announced.popleft() if self._announced else None
+            return self._next()
+
+    def _next(self) -> Attempt | None:
+        try:
+            return self._announced.popleft()
+        except IndexError:  # asked and done at once, since whoever takes back waits for nobody
+            return None
 
     def _take_back(self) -> None:
         """Where the run was stopped, say of each row that is announced and nobody's that it was not sent."""
-        while self.stop.is_set():
-            try:
-                attempt = self._announced.popleft()
-            except IndexError:
-                return
+        while self.stop.is_set() and (attempt := self._next()) is not None:
             self._finish(attempt.interrupted())
 
     def _finish(self, ended: Ended) -> None:
