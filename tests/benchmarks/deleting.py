@@ -134,7 +134,7 @@ def measure(rows: int = 2000, repeats: int = 5) -> list[Row]:
         Row("one httpx.Client on 32 threads, for comparison", "the limit", f"{wide['bare'][0] / (0.02 / 32):.2f}"),
         Row(
             "the same at 20 ms, 16 workers",
-            "the loop people write: `httpx.delete(...)` a row",
+            f"the loop people write, `httpx.delete(...)` a row: {loop[0] * 1000:.0f} ms each",
             f"{loop[0] / ours[0]:.0f} times faster",
             "30 times",
         ),
