@@ -330,18 +330,18 @@ def test_a_second_press_returns_at_once_and_the_last_worker_closes_the_journal(t
         go.wait(10)
 
     def press() -> None:
-        for _ in range(8):
+        for _ in range(16):
             arrived.acquire()
         button.presses = 2
         button.stop.set()
 
-    plan = plan_of(30)
+    plan = plan_of(50)
     threading.Thread(target=press, daemon=True).start()
     told = Platform(delete, lambda *_: None, lambda _: {})
     began = time.monotonic()
-    report = execute(plan, told, Report, Options(workers=8, button=button), stale=False, folder=tmp_path)
+    report = execute(plan, told, Report, Options(workers=16, button=button), stale=False, folder=tmp_path)
     assert time.monotonic() - began < 1
-    assert (report.counts["unknown"], report.counts["not_attempted"]) == (8, 22)
+    assert (report.counts["unknown"], report.counts["not_attempted"]) == (16, 34)
     assert all(row.seconds < 1 for row in report.rows)
     assert not report.ended
     assert report.stopped == "the stop button was pressed twice"
@@ -353,7 +353,7 @@ def test_a_second_press_returns_at_once_and_the_last_worker_closes_the_journal(t
             break
         time.sleep(0.01)
     later = Report.replay(read(path))
-    assert (later.counts["deleted"], later.counts["not_attempted"], later.ended) == (8, 22, True)
+    assert (later.counts["deleted"], later.counts["not_attempted"], later.ended) == (16, 34, True)
 
 
 def test_progress_that_cannot_be_shown_does_not_leave_the_run_going_on_unwatched(tmp_path: Path) -> None:
@@ -408,18 +408,19 @@ def test_each_send_is_in_the_journal_before_it_leaves(tmp_path: Path) -> None:
     assert replayed(tmp_path).counts["deleted"] == 20, "an assertion inside a DELETE became an outcome"
 
 
-def test_no_more_than_a_few_rows_are_in_the_journal_before_their_turn(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("workers", "ahead"), [(1, 0), (8, 0), (16, 2), (32, 6)])
+def test_no_more_than_a_few_rows_are_in_the_journal_before_their_turn(tmp_path: Path, workers: int, ahead: int) -> None:
     path = tmp_path / f"{RUN}.jsonl"
-    ahead = []
+    open_ = []
 
     def delete(_: str) -> None:
         records = read(path)
         ended = {r.id for r in records if isinstance(r, Ended)}
-        ahead.append(sum(isinstance(r, Sent) and r.id not in ended for r in records))
+        open_.append(sum(isinstance(r, Sent) and r.id not in ended for r in records))
 
-    make_engine(tmp_path, plan_of(100), delete, workers=16).run(plan_of(100).rows)
+    make_engine(tmp_path, plan_of(100), delete, workers=workers).run(plan_of(100).rows)
     assert replayed(tmp_path).counts["deleted"] == 100
-    assert max(ahead) <= 16 + 16 // 4
+    assert max(open_) <= workers + ahead
 
 
 def test_a_plan_without_rows_to_delete_is_journaled_and_closed(tmp_path: Path) -> None:
