@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hypothesis import settings
+
 if TYPE_CHECKING:
     import pytest
 
@@ -22,6 +24,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["VERSORI_CONFIG"] = str(_FOLDER / "config.yaml")
 os.environ["VERSORI_JOURNAL"] = str(_FOLDER / "runs")
 os.environ["IPYTHONDIR"] = str(_FOLDER / "ipython")
+
+
+# A shared machine is slow at times: no test asserts how long an example takes.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

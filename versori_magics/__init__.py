@@ -13,8 +13,6 @@ and as functions::
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from versori_magics._version import __version__
@@ -22,15 +20,17 @@ from versori_magics._version import __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from versori_magics.deletion.plan import Verdict
-    from versori_magics.deletion.report import Outcome
+    from versori_magics.api.client import Client
+    from versori_magics.cleanup.plan import Verdict
+    from versori_magics.cleanup.records import Outcome
     from versori_magics.errors import VersoriError
-    from versori_magics.notebook.deleting import delete, plan, resume
-    from versori_magics.notebook.form import form
-    from versori_magics.notebook.reading import connect, connection, connections, runs
-    from versori_magics.notebook.shown import DeletionPlan, DeletionReport
-    from versori_magics.notebook.yard import sandbox
-    from versori_magics.platform.client import Client
+    from versori_magics.notebook.commands.connect import connect
+    from versori_magics.notebook.commands.connections import connection, connections
+    from versori_magics.notebook.commands.delete import delete, plan, resume
+    from versori_magics.notebook.commands.runs import runs
+    from versori_magics.notebook.commands.sandbox import sandbox
+    from versori_magics.notebook.display.results import DeletionPlan, DeletionReport
+    from versori_magics.notebook.form.form import form
 
 __all__ = [
     "Client",
@@ -53,17 +53,23 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-# Name -> module: what a name needs is imported when it is first used, so that loading is not noticed.
+# Public name -> its module, imported when the name is first used: loading the extension must not be noticed.
 _LAZY = {
-    **dict.fromkeys(("connect", "connection", "connections", "runs"), "notebook.reading"),
-    **dict.fromkeys(("delete", "plan", "resume"), "notebook.deleting"),
-    "form": "notebook.form",
-    "Client": "platform.client",
-    "DeletionPlan": "notebook.shown",
-    "DeletionReport": "notebook.shown",
-    "Outcome": "deletion.report",
-    "Verdict": "deletion.plan",
+    "Client": "api.client",
+    "DeletionPlan": "notebook.display.results",
+    "DeletionReport": "notebook.display.results",
+    "Outcome": "cleanup.records",
+    "Verdict": "cleanup.plan",
     "VersoriError": "errors",
+    "connect": "notebook.commands.connect",
+    "connection": "notebook.commands.connections",
+    "connections": "notebook.commands.connections",
+    "delete": "notebook.commands.delete",
+    "form": "notebook.form.form",
+    "plan": "notebook.commands.delete",
+    "resume": "notebook.commands.delete",
+    "runs": "notebook.commands.runs",
+    "sandbox": "notebook.commands.sandbox",
 }
 
 
@@ -81,38 +87,15 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-class _Package(ModuleType):
-    """The package itself: its `sandbox` is the function, also once the subpackage of that name has been imported."""
-
-    @property
-    def sandbox(self) -> Any:
-        from versori_magics.notebook.yard import sandbox
-
-        return sandbox
-
-    @sandbox.setter
-    def sandbox(self, subpackage: ModuleType) -> None:
-        """Ignore what the import system sets: the subpackage is in `sys.modules`, where imports look for it."""
-
-
-sys.modules[__name__].__class__ = _Package
-
-
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register the magics and their completion; silent, and opens no connection."""
-    from versori_magics.notebook import completion
-    from versori_magics.notebook.magics import VersoriMagics
+    """Add the magics and their completion to a shell; prints nothing and opens no connection."""
+    from versori_magics.notebook.magics import register
 
-    shell.register_magics(VersoriMagics)
-    completion.install(shell)
+    register(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Take the magics away again."""
-    from versori_magics.notebook import completion
-    from versori_magics.notebook.magics import PARSERS, VersoriMagics
+    """Remove the magics and their completion."""
+    from versori_magics.notebook.magics import unregister
 
-    completion.remove(shell)
-    for name in PARSERS:
-        shell.magics_manager.magics["line"].pop(name, None)
-    shell.magics_manager.registry.pop(VersoriMagics.__name__, None)
+    unregister(shell)

@@ -2,20 +2,20 @@
 
 ::
 
-    VersoriError                     anything we raise; strings and numbers only, never a request or a token
-    ├── SettingsError                a setting is missing or makes no sense
-    ├── ArgumentError                a magic or a function was called with something it cannot take
-    │   └── SelectionError           what was selected is not a list of connection ids
-    ├── ConsentError                 not confirmed, so nothing was sent
-    ├── PlanError                    the plan may not be carried out as it is
+    VersoriError                     base class; holds text and numbers only, never a request or a token
+    ├── SettingsError                a setting is missing or invalid
+    ├── ArgumentError                a magic or a function was called with an invalid argument
+    │   └── SelectionError           the selection is not a list of connection ids of this organisation
+    ├── ConsentError                 nobody agreed, so nothing was sent
+    ├── PlanError                    the plan must not be executed as it is
     ├── JournalError                 the journal cannot be written or read
     ├── SandboxError                 the local sandbox cannot be started
     ├── RunStoppedError              a run ended before its last row; carries the report
-    │   └── UnfinishedError          a report has rows that did not go; raised on request only
-    └── PlatformError                the platform did not do what its reference says
-        ├── IncompleteError          a list is known to be short, or cannot be known to be whole
-        ├── TransportError           no answer came
-        └── ApiError                 an answer came, and it is not the documented one
+    │   └── UnfinishedError          a report has rows that were not deleted; raised on request only
+    └── PlatformError                the platform did not behave as documented
+        ├── IncompleteError          a list is incomplete, or cannot be shown to be complete
+        ├── TransportError           no response arrived
+        └── ApiError                 a response arrived, but not the documented one
             ├── UnauthorisedError    401
             ├── ForbiddenError       403
             └── NotFoundError        404
@@ -25,38 +25,106 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 DEBUG_VARIABLE = "VERSORI_DEBUG"
 
 
+def catch(call: Callable[[], T], *expected: type[E]) -> T | E:
+    """Return what `call` returns, or the exception that it raises if that is an expected one.
+
+    Raise our own error from the returned exception, outside any ``except`` block: Python would otherwise keep the
+    original in ``__context__``, where it can carry a token or credentials into a traceback.
+
+    Parameters
+    ----------
+    call : callable
+        Takes no arguments.
+    *expected : exception classes
+        The exceptions to return. Any other exception propagates.
+    """
+    try:
+        return call()
+    except expected as error:
+        return error
+
+
+class FieldError(NamedTuple):
+    """One entry of the `fields` of an Error response.
+
+    Parameters
+    ----------
+    field : str
+        Path of the field in the request, such as ``field1.field2[0].field3``.
+    message : str
+        What is wrong with it.
+    """
+
+    field: str
+    message: str
+
+
+class Action(StrEnum):
+    """What a person can do next."""
+
+    CONNECT = "connect"
+    RECONNECT = "reconnect"
+    FIND_CONNECTIONS = "find_connections"
+    FIND_RUNS = "find_runs"
+    RESUME = "resume"
+    RAISE_LIMIT = "raise_limit"
+    USE_FEWER_WORKERS = "use_fewer_workers"
+
+
+class NextStep(NamedTuple):
+    """A next step without the syntax of a magic, a function or a command line, which the caller adds.
+
+    Parameters
+    ----------
+    action : Action
+        What to do.
+    argument : str
+        What to do it with: a server, a run id or a number of rows. Default empty.
+    """
+
+    action: Action
+    argument: str = ""
+
+
 class VersoriError(Exception):
-    """The base of every error of this package.
+    """The base class of every error of this package.
 
     Parameters
     ----------
     message : str
         What happened, and to what.
     hint : str
-        What to do next. Empty when there is nothing to advise.
+        What to do next, in words that are true for every caller. Empty if there is nothing to advise.
+    next_step : NextStep, optional
+        The same as data. Notebooks and the command line replace `hint` with a line to copy.
     """
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", next_step: NextStep | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.next_step = next_step
 
     def lines(self) -> list[str]:
-        """Return what a person is shown: what happened, particulars, what to do; three lines at most."""
+        """Return the one to three lines that a person sees: what happened, the particulars, what to do."""
         return [one_line(line, 600) for line in (self.message, self.particulars(), self.hint) if line]
 
     def particulars(self) -> str:
-        """Return the structured part of the error as one line; empty when there is none."""
+        """Return the structured part of the error as one line, or an empty string."""
         return ""
 
     def __str__(self) -> str:
@@ -71,31 +139,47 @@ class VersoriError(Exception):
 
 
 class SettingsError(VersoriError):
-    """A setting is missing or makes no sense; nothing was sent."""
+    """A setting is missing or invalid; nothing was sent."""
 
 
 class ArgumentError(VersoriError):
-    """A magic or a function was called with something it cannot take; nothing was sent."""
+    """A magic or a function was called with an invalid argument; nothing was sent."""
 
 
 class SelectionError(ArgumentError):
-    """What was selected is not a list of connection ids of this organisation; nothing was sent."""
+    """The selection is not a list of connection ids of this organisation; nothing was sent."""
 
 
 class ConsentError(VersoriError):
-    """The deletion was not confirmed; nothing was sent."""
+    """Nobody agreed to the deletion; nothing was sent."""
 
 
 class PlanError(VersoriError):
-    """The plan may not be carried out as it is; nothing was sent."""
+    """The plan must not be executed as it is; nothing was sent."""
 
 
 class JournalError(VersoriError):
-    """The journal cannot be written or read; without a journal nothing is deleted."""
+    """The journal cannot be written or read; nothing is deleted without a journal."""
 
 
 class SandboxError(VersoriError):
     """The local sandbox cannot be started."""
+
+
+class RunReport(Protocol):
+    """What every report has; `DeletionReport` also has `rows` and `frame`."""
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Outcome -> number of rows."""
+
+    @property
+    def summary(self) -> str:
+        """The counts in words."""
 
 
 class RunStoppedError(VersoriError):
@@ -103,42 +187,46 @@ class RunStoppedError(VersoriError):
 
     Parameters
     ----------
-    message, hint : str
+    message, hint, next_step
         As in `VersoriError`.
-    report : object
-        The report of what was done until then.
+    report : RunReport
+        The outcome of every row so far.
     """
 
-    def __init__(self, message: str, *, hint: str = "", report: Any = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, report: RunReport, hint: str = "", next_step: NextStep | None = None) -> None:
+        super().__init__(message, hint=hint, next_step=next_step)
         self.report = report
+
+    def particulars(self) -> str:
+        """Return how many rows have which outcome."""
+        return self.report.summary
 
 
 class UnfinishedError(RunStoppedError):
-    """A report has rows that did not go; raised by `DeletionReport.raise_for_unfinished` only."""
+    """A report has rows that were not deleted; raised by `DeletionReport.raise_for_unfinished` only."""
 
 
 class PlatformError(VersoriError):
-    """The platform did not do what its reference says."""
+    """The platform did not behave as documented."""
 
 
 class IncompleteError(PlatformError):
-    """A list is known to be short, or cannot be known to be whole."""
+    """A list is incomplete, or cannot be shown to be complete."""
 
 
 class TransportError(PlatformError):
-    """No answer came.
+    """No response arrived.
 
     Parameters
     ----------
     message, hint : str
         As in `VersoriError`.
     method, path : str
-        Which request, without server and query.
+        The request, without server and query.
     sent : bool
-        False where the request surely never reached the platform (no connection was made).
+        False if the request cannot have reached the platform, because no connection was made.
     attempts : int
-        How often it was sent.
+        How often the request was sent.
     """
 
     def __init__(
@@ -151,34 +239,34 @@ class TransportError(PlatformError):
         self.attempts = attempts
 
     def particulars(self) -> str:
-        """Return the request and how often it was tried."""
+        """Return the request and how often it was sent."""
         return f"{self.method} {self.path} · {_times(self.attempts)}" if self.path else ""
 
 
 class ApiError(PlatformError):
-    """An answer came, and it is not the documented one.
+    """A response arrived, but not the documented one.
 
     Parameters
     ----------
     message : str
-        The platform's own message, or what its answer looked like.
+        The platform's own message, or a description of the response.
     status : int
         HTTP status.
     code : str or None
-        The platform's machine-readable code. None where the body was not the documented Error.
-    fields : sequence of (field, message)
-        Which field of the request is wrong, and why.
+        The platform's machine-readable code. None if the body is not the documented Error.
+    fields : sequence of FieldError
+        The fields of the request that are wrong, and why.
     details : str
         The platform's details; may be empty.
     method, path : str
-        Which request, without server and query.
+        The request, without server and query.
     documented : bool
-        Whether the body was the Error of the reference. Where it was not, a gateway may have spoken, and
-        the answer proves nothing about the connection.
+        Whether the body is the documented Error. If not, a gateway may have answered, and the response proves
+        nothing about the connection.
     retry_after : float or None
-        Seconds the platform asks to wait.
+        Seconds that the platform asks to wait.
     attempts : int
-        How often it was sent.
+        How often the request was sent.
     """
 
     def __init__(
@@ -187,7 +275,7 @@ class ApiError(PlatformError):
         *,
         status: int,
         code: str | None = None,
-        fields: Sequence[tuple[str, str]] = (),
+        fields: Sequence[FieldError] = (),
         details: str = "",
         method: str = "",
         path: str = "",
@@ -196,8 +284,11 @@ class ApiError(PlatformError):
         attempts: int = 1,
         hint: str = "",
     ) -> None:
+        proven = documented or status != _NOT_FOUND
         super().__init__(
-            message, hint=hint or (HINTS if documented or status != _NOT_FOUND else _ELSEWHERE).get(status, "")
+            message,
+            hint=hint or (_HINTS.get(status, "") if proven else _UNDOCUMENTED_404),
+            next_step=NextStep(_ACTIONS[status]) if not hint and proven and status in _ACTIONS else None,
         )
         self.status = status
         self.code = code
@@ -210,7 +301,7 @@ class ApiError(PlatformError):
         self.attempts = attempts
 
     def particulars(self) -> str:
-        """Return status, code, every field, details, the request and how often it was tried."""
+        """Return status, code, every field, details, the request and how often it was sent."""
         parts = [f"HTTP {self.status}"]
         if self.code:
             parts.append(f"code {self.code}")
@@ -228,21 +319,22 @@ class UnauthorisedError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """403: the token may not do this."""
+    """403: the token is not allowed to do this."""
 
 
 class NotFoundError(ApiError):
-    """404: there is no such thing, if the answer is the documented Error; else it proves nothing."""
+    """404: the resource does not exist if the body is the documented Error; otherwise it proves nothing."""
 
 
-HINTS = {
-    401: "The token is not accepted: renew it, set VERSORI_TOKEN (or %versori_connect again), then repeat.",
-    403: "The token may not do this: use one with the rights for this organisation.",
-    404: "It is gone, or its id is of another organisation: list the connections again.",
-    429: "The platform asks for fewer requests: wait, or use fewer --workers.",
-}
 _NOT_FOUND = 404
-_ELSEWHERE = {404: "This is not the platform's own answer, so it proves nothing: is the server's URL right?"}
+_HINTS = {
+    401: "The platform does not accept the token. Renew it, set VERSORI_TOKEN, and try again.",
+    403: "The token is not allowed to do this. Use one with rights for this organisation.",
+    404: "It was deleted, or its id belongs to another organisation. List the connections again.",
+    429: "The platform asks for fewer requests. Wait, or use fewer workers.",
+}
+_UNDOCUMENTED_404 = "This response is not the platform's own, so it proves nothing. Check the server's URL."
+_ACTIONS = {401: Action.RECONNECT, 404: Action.FIND_CONNECTIONS, 429: Action.USE_FEWER_WORKERS}
 
 
 def _times(attempts: int) -> str:

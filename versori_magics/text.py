@@ -1,33 +1,34 @@
-"""Make text that came from elsewhere safe to show: no terminal codes, no hidden direction marks, no endless lines.
-
-Pure; every floor may use it.
-"""
+"""Makes text from elsewhere safe to show: without terminal codes, hidden direction marks or endless lines."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 
-# Categories that draw nothing but steer a terminal, a browser or the direction of text.
-_STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-# Joins emoji and some scripts' letters: needed to read a name, and harmless.
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Categories of characters that show nothing but control a terminal, a browser or the direction of text.
+_CONTROL_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+# These join emoji and the letters of some scripts: names are not readable without them, and they are harmless.
 _JOINERS = {"\u200c", "\u200d"}
 ELLIPSIS = "…"
-_CUT = re.compile(rf"{ELLIPSIS} \(([\d,]+) characters\)\Z", re.ASCII)
+_CUT_SUFFIX = re.compile(rf"{ELLIPSIS} \(([\d,]+) characters\)\Z", re.ASCII)
 
 
 def visible(text: str) -> str:
-    r"""Return `text` with every steering character written out as an escape, such as ``\u202e`` or ``\x1b``.
+    r"""Return `text` with every control character written as an escape, such as ``\u202e`` or ``\x1b``.
 
     Parameters
     ----------
     text : str
-        Anything, from a server or a person.
+        Any text, from a server or a person.
 
     Returns
     -------
     str
-        The same text, with nothing in it that moves a cursor or turns the reading direction.
+        The same text without anything that moves a cursor or changes the direction of reading.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -35,39 +36,45 @@ def visible(text: str) -> str:
 
 
 def _escape(char: str) -> str:
-    if char in _JOINERS or unicodedata.category(char) not in _STEERING:
+    if char in _JOINERS or unicodedata.category(char) not in _CONTROL_CATEGORIES:
         return char
-    number = ord(char)
-    if number <= 0xFF:  # noqa: PLR2004 - the width of the escape, as Python's own repr has it
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"  # noqa: PLR2004 - as above
+    code = ord(char)
+    if code <= 0xFF:  # noqa: PLR2004 - the largest code of this escape, as in Python's repr
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - as above
 
 
 def cut(text: str, limit: int) -> str:
-    """Return `text`, and where it is longer than `limit` characters, its beginning and how long it is."""
+    """Return `text`; if it is longer than `limit` characters, return its beginning and its length."""
     if len(text) <= limit:
         return text
-    before = _CUT.search(text[-40:])  # what was cut before goes on saying how long it was at first
-    return f"{text[:limit]}{ELLIPSIS} ({before[1] if before else f'{len(text):,}'} characters)"
+    earlier = _CUT_SUFFIX.search(text[-40:])  # a text that was cut before keeps its original length
+    return f"{text[:limit]}{ELLIPSIS} ({earlier[1] if earlier else f'{len(text):,}'} characters)"
 
 
 def one_line(text: object, limit: int = 200) -> str:
-    """Return anything as one safe line of about `limit` characters at most, its length said where it is cut.
+    """Return anything as one safe line of about `limit` characters at most, with its full length if it is cut.
 
     Parameters
     ----------
     text : object
-        What to show; anything that is not a string goes through `str`.
+        The value to show; `str` is applied to anything that is not a string.
     limit : int
-        Characters to keep. Default 200.
+        The number of characters to keep. Default 200.
     """
     plain = text if isinstance(text, str) else str(text)
-    # Cut first: five megabytes of error text must not be escaped character by character.
+    # Cut first, because escaping five megabytes of error text character by character takes too long.
     head, rest = plain[: 4 * limit], plain[4 * limit :]
     between = " " if rest and head[-1:].isspace() else ""
     return visible(cut(" ".join(head.split()) + between + rest, limit))
 
 
 def number_of(count: int, noun: str) -> str:
-    """Return a number with its noun, such as ``1 row`` and ``2,000 rows``."""
+    """Return a count with its noun, such as ``1 row`` and ``2,000 rows``."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """Return the counts that are not zero in words, such as ``13 deleted, 2 in use``; ``nothing`` if all are zero."""
+    words = (f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    return ", ".join(words) or "nothing"

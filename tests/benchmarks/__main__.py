@@ -1,4 +1,4 @@
-"""Measure everything, and print the README's table: ``python tests/benchmarks``; a name (deleting, …) measures that."""
+"""Measure everything and print the README's table: ``python tests/benchmarks [deleting] [listing] …``."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ from timing import table
 BENCHMARKS = {module.__name__: module.measure for module in (deleting, listing, starting, sizes)}
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or list(BENCHMARKS)
-    print(table([row for name in chosen for row in BENCHMARKS[name]()]))  # noqa: T201 - the table is what is asked for
+    names = sys.argv[1:] or list(BENCHMARKS)
+    print(table([row for name in names for row in BENCHMARKS[name]()]))  # noqa: T201 - the table is the result

@@ -1,4 +1,4 @@
-"""Listing: decode and build against json_normalize on the same bytes, and the pages and look-ups against the limit."""
+"""Listing: decoding compared with json_normalize on the same bytes; pages and look-ups compared with the limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from functools import partial
 
 from server import ORGANISATION, page, serving
-from timing import Row, Sample, in_a_process, peak, side_by_side
+from timing import Row, Sample, peak_memory, run_in_process, take_turns
 
 PAGE = 1000
 PROJECTS = 200
@@ -22,17 +22,18 @@ def pages(connections: int) -> list[bytes]:
 
 def ours(bodies: list[bytes]) -> int:
     """Decode and build as `connections` does."""
-    from versori_magics.notebook.frames import connections_frame
-    from versori_magics.platform import models, wire
-    from versori_magics.platform.listing import collect
+    from versori_magics.api import models, protocol
+    from versori_magics.api.pagination import fetch_all_pages
+    from versori_magics.notebook.display.dataframes import connections_frame
 
-    left = iter(bodies)
-    call = wire.list_connections(ORGANISATION)
+    remaining = iter(bodies)
+    request = protocol.list_connections(ORGANISATION)
 
-    def ask(_: int | None, __: str | None) -> models.Page[models.Connection]:
-        return wire.decode(call, wire.Answer(200, {}, next(left)), models.Page[models.Connection])
+    def fetch(_: int | None, __: str | None) -> models.Page[models.Connection]:
+        response = protocol.ApiResponse(200, {}, next(remaining))
+        return protocol.decode_response(request, response, models.Page[models.Connection])
 
-    listing, _ = collect(ask, lambda item: item.id, "connections")
+    listing, _ = fetch_all_pages(fetch, lambda item: item.id, "connections")
     return len(connections_frame(listing, {}, None, server="", organisation=ORGANISATION))
 
 
@@ -44,53 +45,53 @@ def normalized(bodies: list[bytes]) -> int:
     return len(pd.json_normalize(items))
 
 
-WAYS = {"ours": ours, "normalized": normalized}
+CONTENDERS = {"ours": ours, "normalized": normalized}
 
 
-def _memory(way: str, connections: int) -> int:
-    """Return bytes above what was there before: the reason for a process of its own."""
-    work = WAYS[way]
+def _memory(contender: str, connections: int) -> int:
+    """Return the bytes added to this process's peak, which is why it needs a process of its own."""
+    work = CONTENDERS[contender]
     bodies = pages(connections)
-    work(pages(PAGE))  # imports, and whatever is made at the first use
-    before = peak()
+    work(pages(PAGE))  # imports, and whatever is built at the first use
+    before = peak_memory()
     assert work(bodies) == connections
-    return peak() - before
+    return peak_memory() - before
 
 
 def _decoding(connections: int, repeats: int) -> list[Row]:
     bodies = pages(connections)
-    found = side_by_side({name: partial(work, bodies) for name, work in WAYS.items()}, repeats)
-    cpu = found["normalized"].cpu / found["ours"].cpu
-    memory = {name: in_a_process("listing.py", name, connections) for name in WAYS}
-    what = f"{connections:,} connections, pages of {PAGE:,} to DataFrame"
+    samples = take_turns({name: partial(work, bodies) for name, work in CONTENDERS.items()}, repeats)
+    cpu = samples["normalized"].cpu / samples["ours"].cpu
+    memory = {name: run_in_process("listing.py", name, connections) for name in CONTENDERS}
+    subject = f"{connections:,} connections, pages of {PAGE:,} to DataFrame"
     return [
-        Row(f"{what}: CPU", "`response.json()` and `pd.json_normalize`", f"{cpu:.1f} times less", "4 times"),
-        Row(f"{what}: peak memory", "the same", f"{memory['ours'] / max(1, memory['normalized']):.2f}", "0.65"),
+        Row(f"{subject}: CPU", "`response.json()` and `pd.json_normalize`", f"{cpu:.1f} times less", "4 times"),
+        Row(f"{subject}: peak memory", "the same", f"{memory['ours'] / max(1, memory['normalized']):.2f}", "0.65"),
     ]
 
 
-def _list(connections: int, most: int, repeats: int) -> Sample:
-    from versori_magics.platform.client import Client
+def _list(connections: int, max_page: int, repeats: int) -> Sample:
+    from versori_magics.api.client import Client
 
     def work() -> None:
-        # A client of its own each time: which page size is granted is found out anew.
+        # A new client each time, which has to find out again which page size is granted.
         with Client(url, ORGANISATION, TOKEN) as client:
             assert len(client.connections().items) == connections
 
-    with serving(latency=LATENCY, connections=connections, most=most) as url:
-        return side_by_side({"ours": work}, repeats)["ours"]
+    with serving(latency=LATENCY, connections=connections, max_page=max_page) as url:
+        return take_turns({"ours": work}, repeats)["ours"]
 
 
 def _usage(projects: int, repeats: int) -> Sample:
-    from versori_magics.platform.client import Client
-    from versori_magics.platform.usage import read_usage
+    from versori_magics.api.client import Client
+    from versori_magics.inventory.usage import read_usage
 
     def work() -> None:
         with Client(url, ORGANISATION, TOKEN) as client:
             assert not read_usage(client).problems
 
     with serving(latency=LATENCY, connections=10, projects=projects) as url:
-        return side_by_side({"ours": work}, repeats)["ours"]
+        return take_turns({"ours": work}, repeats)["ours"]
 
 
 def measure(connections: int = 10_000, more: int = 50_000, projects: int = PROJECTS, repeats: int = 5) -> list[Row]:
@@ -99,30 +100,30 @@ def measure(connections: int = 10_000, more: int = 50_000, projects: int = PROJE
     Parameters
     ----------
     connections, more : int
-        How many there are; `more` only for decoding.
+        Number of connections; `more` only for decoding.
     projects : int
-        With two environments each.
+        Number of projects, with two environments each.
     repeats : int
-        Turns; see `timing.side_by_side`.
+        Turns; see `timing.take_turns`.
     """
     rows = _decoding(connections, repeats) + _decoding(more, repeats)
-    for most, wanted in ((100, "1.10"), (PAGE, "1.35")):
-        limit = -(-connections // most) * LATENCY
-        found = _list(connections, most, min(repeats, 3)).wall / limit
+    for max_page, goal in ((100, "1.10"), (PAGE, "1.35")):
+        limit = -(-connections // max_page) * LATENCY
+        ratio = _list(connections, max_page, min(repeats, 3)).wall / limit
         rows.append(
             Row(
-                f"list {connections:,} at 50 ms a page, where the server grants pages of {most:,}",
+                f"list {connections:,} at 50 ms for each page, if the server grants pages of {max_page:,}",
                 "the limit, pages x latency",
-                f"{found:.2f}",
-                wanted,
+                f"{ratio:.2f}",
+                goal,
             )
         )
     lookups = 1 + 4 * projects
     limit = LATENCY + 4 * projects * LATENCY / 16
-    found = _usage(projects, min(repeats, 3)).wall / limit
-    what = f"usage of {projects} projects with 2 environments each ({lookups} look-ups) at 50 ms, 16 side by side"
-    return [*rows, Row(what, "the limit", f"{found:.2f}", "1.15")]
+    ratio = _usage(projects, min(repeats, 3)).wall / limit
+    subject = f"usage of {projects} projects with 2 environments each ({lookups} look-ups) at 50 ms, 16 side by side"
+    return [*rows, Row(subject, "the limit", f"{ratio:.2f}", "1.15")]
 
 
 if __name__ == "__main__":
-    print(json.dumps(_memory(sys.argv[1], int(sys.argv[2]))))  # noqa: T201 - to the process that started this one
+    print(json.dumps(_memory(sys.argv[1], int(sys.argv[2]))))  # noqa: T201 - for the parent process

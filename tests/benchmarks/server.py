@@ -1,7 +1,7 @@
-"""A platform on loopback that answers after a given latency, and costs little itself: the other half of each ratio.
+"""A cheap platform on loopback that answers after a given latency.
 
-It runs in a process of its own, keeps no state and answers from bytes that are made once, so that what is measured is
-the client.
+It runs in its own process, keeps no state and answers with bytes that are built once, so that the client is what is
+measured.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ NO_CONTENT = b"HTTP/1.1 204 No Content\r\nDate: Mon, 23 Nov 2026 09:00:00 GMT\r\
 END = b"\r\n\r\n"
 
 
-def ulid(kind: str, number: int) -> str:
-    """Return an id: the same one for the same number."""
+def ulid(prefix: str, number: int) -> str:
+    """Return an id; the same number gives the same id."""
     digits = ""
     for _ in range(10):
         number, digit = divmod(number, 32)
         digits = CROCKFORD[digit] + digits
-    return f"01HZZZZZZZZZZZ{kind:0>2}{digits}"
+    return f"01HZZZZZZZZZZZ{prefix:0>2}{digits}"
 
 
 @cache
 def connection(number: int) -> dict[str, object]:
-    """Return a connection with all that the reference says of one."""
+    """Return a connection with every documented field."""
     credential = {
         "id": ulid("CR", number),
         "organisationId": ORGANISATION,
@@ -70,22 +70,22 @@ def page(total: int, first: int, after: int) -> bytes:
 
 
 class Platform:
-    """What is answered to each path.
+    """The answer to each path.
 
     Parameters
     ----------
-    connections, projects, most : int
+    connections, projects, max_page : int
         How many there are, and the largest page that is granted.
     """
 
-    def __init__(self, connections: int, projects: int, most: int) -> None:
+    def __init__(self, connections: int, projects: int, max_page: int) -> None:
         self.connections = connections
         self.projects = projects
-        self.most = most
+        self.max_page = max_page
         self.answers: dict[str, bytes] = {}
 
     def answer(self, method: str, target: str) -> bytes:
-        """Return the whole answer to a request."""
+        """Return the complete answer to a request."""
         if method == "DELETE":
             return NO_CONTENT
         if target not in self.answers:
@@ -99,7 +99,9 @@ class Platform:
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         match url.path.split("/")[3:]:
             case ["connections"]:
-                return page(self.connections, min(self.most, int(query.get("first", 20))), int(query.get("after", 0)))
+                return page(
+                    self.connections, min(self.max_page, int(query.get("first", 20))), int(query.get("after", 0))
+                )
             case ["systems"]:
                 systems = [{"id": ulid("S", n), "name": f"System {n}"} for n in range(20)]
                 return json.dumps({"totalCount": 20, "items": systems}).encode()
@@ -120,7 +122,7 @@ class Platform:
         return {"id": ulid("P", number), "name": f"Project {number}", "environments": environments}
 
 
-class Line(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection of a client."""
 
     def __init__(self, platform: Platform, latency: float) -> None:
@@ -133,7 +135,7 @@ class Line(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        # No request has a body, and each client waits for an answer before it asks again.
+        # No request has a body, and each client waits for the answer before its next request.
         self.received += data
         if not self.received.endswith(END):
             return
@@ -148,21 +150,21 @@ class Line(asyncio.Protocol):
 
 
 async def serve(platform: Platform, latency: float) -> None:
-    """Serve until the process is ended; the port is printed first."""
-    server = await asyncio.get_running_loop().create_server(lambda: Line(platform, latency), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - to the process that started this one
+    """Print the port, and serve until the process ends."""
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(platform, latency), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - for the parent process
     await server.serve_forever()
 
 
 @contextmanager
-def serving(*, latency: float, connections: int = 0, projects: int = 0, most: int = 1000) -> Iterator[str]:
-    """Run a platform in a process of its own.
+def serving(*, latency: float, connections: int = 0, projects: int = 0, max_page: int = 1000) -> Iterator[str]:
+    """Run a platform in its own process.
 
     Parameters
     ----------
     latency : float
         Seconds before each answer.
-    connections, projects, most : int
+    connections, projects, max_page : int
         How many there are, and the largest page that is granted.
 
     Yields
@@ -170,7 +172,7 @@ def serving(*, latency: float, connections: int = 0, projects: int = 0, most: in
     str
         Its URL.
     """
-    numbers = [str(number) for number in (latency, connections, projects, most)]
+    numbers = [str(number) for number in (latency, connections, projects, max_page)]
     process = subprocess.Popen([sys.executable, str(Path(__file__)), *numbers], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -184,9 +186,9 @@ def serving(*, latency: float, connections: int = 0, projects: int = 0, most: in
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("latency", type=float)
-    for name in ("connections", "projects", "most"):
+    for name in ("connections", "projects", "max_page"):
         parser.add_argument(name, type=int)
-    told = parser.parse_args()
-    # epoll counts in milliseconds and rounds up; select does not, and there are few sockets.
+    options = parser.parse_args()
+    # epoll rounds up to milliseconds; select does not, and there are few sockets.
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
-        runner.run(serve(Platform(told.connections, told.projects, told.most), told.latency))
+        runner.run(serve(Platform(options.connections, options.projects, options.max_page), options.latency))

@@ -1,4 +1,4 @@
-"""Sizes: what a list with its usage and a run cost as the organisation grows; in a process of its own each."""
+"""Sizes: time and memory of a list with usage and of a run, as the organisation grows; each in its own process."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from deleting import Deletions
 from listing import TOKEN
 from server import ORGANISATION, serving
-from timing import Row, in_a_process, peak
+from timing import Row, peak_memory, run_in_process
 
 
-def _listed(connections: int) -> dict[str, float]:
+def _list(connections: int) -> dict[str, float]:
     import pandas as pd
 
-    from versori_magics.notebook.frames import connections_frame
-    from versori_magics.platform.client import Client
-    from versori_magics.platform.usage import read_usage
+    from versori_magics.api.client import Client
+    from versori_magics.inventory.usage import read_usage
+    from versori_magics.notebook.display.dataframes import connections_frame
 
     assert pd.DataFrame({"text": ["imported"]})["text"].notna().all()
     with serving(latency=0, connections=connections, projects=50) as url, Client(url, ORGANISATION, TOKEN) as client:
-        client.connections()  # the server makes its pages
+        client.connections()  # the server builds its pages
         began = time.perf_counter()
         listing = client.connections()
         listed = time.perf_counter()
@@ -38,24 +38,24 @@ def _listed(connections: int) -> dict[str, float]:
         "list": listed - began,
         "usage": used - listed,
         "frame": framed - used,
-        "peak": peak() / 1e6,
+        "peak": peak_memory() / 1e6,
         "html": html,
     }
 
 
 def _run(rows: int) -> dict[str, float]:
     with serving(latency=0.02) as url, tempfile.TemporaryDirectory() as folder:
-        made = Deletions(url, rows, 16, Path(folder))
+        deletions = Deletions(url, rows, 16, Path(folder))
         began = time.perf_counter()
-        html = made.ours()
+        html = deletions.ours()
         seconds = time.perf_counter() - began
         journal = sum(path.stat().st_size for path in Path(folder).glob("*.jsonl"))
-    return {"run": seconds, "peak": peak() / 1e6, "html": html, "journal": journal}
+    return {"run": seconds, "peak": peak_memory() / 1e6, "html": html, "journal": journal}
 
 
-def _middle(what: str, size: int, repeats: int) -> dict[str, float]:
-    found = [in_a_process("sizes.py", what, size) for _ in range(max(1, repeats))]
-    return {name: statistics.median(one[name] for one in found) for name in found[0]}
+def _medians(name: str, size: int, repeats: int) -> dict[str, float]:
+    samples = [run_in_process("sizes.py", name, size) for _ in range(max(1, repeats))]
+    return {figure: statistics.median(sample[figure] for sample in samples) for figure in samples[0]}
 
 
 def measure(
@@ -68,31 +68,31 @@ def measure(
     lists, runs : tuple of int
         Connections to list, and rows to delete.
     repeats : int
-        Processes for each size; the median of each figure is told.
+        Processes for each size; the table has the median of each figure.
     """
     rows = []
     for connections in lists:
-        one = _middle("listed", connections, repeats)
+        median = _medians("list", connections, repeats)
         rows.append(
             Row(
                 f"{connections:,} connections, with 50 projects, no latency",
                 "list · usage · frame",
-                f"{one['list'] * 1000:,.0f} · {one['usage'] * 1000:,.0f} · {one['frame'] * 1000:,.0f} ms; "
-                f"process at most {one['peak']:.0f} MB; shown as {one['html'] / 1000:.0f} kB of HTML",
+                f"{median['list'] * 1000:,.0f} · {median['usage'] * 1000:,.0f} · {median['frame'] * 1000:,.0f} ms; "
+                f"process at most {median['peak']:.0f} MB; shown as {median['html'] / 1000:.0f} kB of HTML",
             )
         )
     for count in runs:
-        one = _middle("run", count, repeats)
+        median = _medians("run", count, repeats)
         rows.append(
             Row(
                 f"a run of {count:,} rows at 20 ms, 16 workers",
                 "plan, journal, report",
-                f"{one['run']:.1f} s; process at most {one['peak']:.0f} MB; report {one['html'] / 1000:.0f} kB of "
-                f"HTML, journal {one['journal'] / 1000:,.0f} kB",
+                f"{median['run']:.1f} s; process at most {median['peak']:.0f} MB; "
+                f"report {median['html'] / 1000:.0f} kB of HTML, journal {median['journal'] / 1000:,.0f} kB",
             )
         )
     return rows
 
 
 if __name__ == "__main__":
-    print(json.dumps({"listed": _listed, "run": _run}[sys.argv[1]](int(sys.argv[2]))))  # noqa: T201 - to its parent
+    print(json.dumps({"list": _list, "run": _run}[sys.argv[1]](int(sys.argv[2]))))  # noqa: T201 - for the parent process

@@ -1,4 +1,4 @@
-"""Measuring side by side: contenders take turns, and medians are compared, because the machine is shared."""
+"""Compares contenders side by side: they take turns, and medians are compared, because the machine is shared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one go took: seconds on the clock, and seconds of this process's CPU."""
+    """One measurement: seconds on the clock, and seconds of this process's CPU."""
 
     wall: float
     cpu: float
@@ -31,53 +31,53 @@ class Row:
 
     Parameters
     ----------
-    what, against : str
-        Ours, and what it is measured against in the same run.
-    found : str
+    subject, baseline : str
+        What is measured, and what it is compared with in the same run.
+    measured : str
         The ratio or the figures.
-    wanted : str
+    goal : str
         What it must reach.
     """
 
-    what: str
-    against: str
-    found: str
-    wanted: str = ""
+    subject: str
+    baseline: str
+    measured: str
+    goal: str = ""
 
 
 def sample(work: Callable[[], object]) -> Sample:
-    """Do `work` once, and return what it took."""
+    """Call `work` once and measure it."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return Sample(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def side_by_side(contenders: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Sample]:
-    """Let contenders take turns, and return the medians of each; the first turn warms up and does not count.
+def take_turns(contenders: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Sample]:
+    """Let contenders take turns and return the medians of each; the first turn is a warm-up and does not count.
 
     Parameters
     ----------
     contenders : mapping of str to callable
-        Name -> what it does.
+        Name -> work.
     repeats : int
-        Turns that count; 0 lets the first one count, to see that all of it works.
+        Turns that count; 0 counts the first turn, for a quick check that everything works.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     for turn in range(repeats + 1):
         for name, work in contenders.items():
-            one = sample(work)
+            measurement = sample(work)
             if turn or not repeats:
-                samples[name].append(one)
+                samples[name].append(measurement)
     return {
-        name: Sample(statistics.median(one.wall for one in found), statistics.median(one.cpu for one in found))
-        for name, found in samples.items()
+        name: Sample(statistics.median(s.wall for s in measured), statistics.median(s.cpu for s in measured))
+        for name, measured in samples.items()
     }
 
 
-def in_a_process(script: str, *arguments: object) -> Any:
+def run_in_process(script: str, *arguments: object) -> Any:
     """Run a script of this folder in a Python of its own, and return the JSON that it prints last."""
     command = [sys.executable, str(Path(__file__).parent / script), *map(str, arguments)]
-    # As an installed package has it: compiled once, not at each start.
+    # Like an installed package: compiled once, not at each start.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
@@ -85,14 +85,14 @@ def in_a_process(script: str, *arguments: object) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def peak() -> int:
+def peak_memory() -> int:
     """Return the largest memory of this process so far, in bytes."""
-    # Not getrusage: its figure begins with that of the process that started this one.
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
-    return int(found[1]) * 1024 if found else 0
+    # Not getrusage: its figure starts with that of the parent process.
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
+    return int(match[1]) * 1024 if match else 0
 
 
 def table(rows: list[Row]) -> str:
-    """Return rows as a table in Markdown."""
-    lines = ["| what | against, in the same run | measured | must reach |", "| --- | --- | --- | --- |"]
-    return "\n".join([*lines, *(f"| {row.what} | {row.against} | {row.found} | {row.wanted} |" for row in rows)])
+    """Return rows as a Markdown table."""
+    lines = ["| what | compared with, in the same run | measured | goal |", "| --- | --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| {row.subject} | {row.baseline} | {row.measured} | {row.goal} |" for row in rows)])

@@ -1,4 +1,4 @@
-"""One JupyterLab and one Chromium for all tests; without them the tests skip, except in CI, where they fail."""
+"""One JupyterLab and one Chromium for all tests; without them the tests are skipped, except in CI, where they fail."""
 
 from __future__ import annotations
 
@@ -6,120 +6,124 @@ import os
 import re
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from browser.lab import Lab
     from playwright.sync_api import BrowserContext, Page, Request, WebSocket
+    from support.jupyterlab import JupyterLab
 
-if os.environ.get("CI"):  # where the tests would skip, CI stops here
-    import jupyterlab  # noqa: F401
-    import playwright.sync_api  # noqa: F401
+if os.environ.get("CI"):  # fail here, because the tests would only be skipped
+    import jupyterlab  # noqa: F401 - only its absence matters
+    import playwright.sync_api  # noqa: F401 - only its absence matters
 
 
-def _missing(reason: str) -> None:
+def _skip_or_fail(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"CI must run the browser tests: {reason}")
     pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]:
     try:
-        import jupyterlab  # noqa: F401
-        from browser.lab import Lab
+        import jupyterlab  # noqa: F401 - only its absence matters
+        from support.jupyterlab import JupyterLab
     except ImportError as error:
-        _missing(f"JupyterLab is missing: {error}")
-    started = Lab(tmp_path_factory.mktemp("lab"))
-    yield started
-    started.close()
+        _skip_or_fail(f"JupyterLab is missing: {error}")
+    server = JupyterLab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
 
 
-# For a module, not the session: Playwright keeps an event loop running in this thread, and while there is one, nothing
-# else in the process can talk to a kernel the blocking way (nbval and the kernel tests do).
+# For each module, not for the session: Playwright keeps an event loop running in this thread, and as long as it runs,
+# nothing else in the process can use a blocking kernel client, as nbval and the kernel tests do.
 @pytest.fixture(scope="module")
-def browser(lab: Lab) -> Iterator[BrowserContext]:
+def browser(lab: JupyterLab) -> Iterator[BrowserContext]:
     try:
-        from browser.lab import BROWSER
         from playwright.sync_api import Error, sync_playwright
+        from support.jupyterlab import CHROMIUM_OPTIONS
     except ImportError as error:
-        _missing(f"Playwright is missing: {error}")
+        _skip_or_fail(f"Playwright is missing: {error}")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         try:
             context = playwright.chromium.launch_persistent_context(
                 profile,
-                executable_path=chromium,  # None: the one that Playwright installed, if it did
-                args=list(BROWSER),
+                executable_path=chromium,  # None means the one that Playwright installed, if it did
+                args=list(CHROMIUM_OPTIONS),
                 viewport={"width": 1400, "height": 1000},
             )
         except Error as error:
-            _missing(f"no Chromium: {str(error).splitlines()[0]}")
+            _skip_or_fail(f"Chromium is missing: {str(error).splitlines()[0]}")
         yield context
         context.close()
 
 
 @pytest.fixture
-def other_hosts(lab: Lab, browser: BrowserContext) -> Iterator[list[str]]:
-    """Requests to any other host than JupyterLab; one fails the test."""
-    asked: list[str] = []
+def other_hosts(lab: JupyterLab, browser: BrowserContext) -> Iterator[list[str]]:
+    """Addresses of requests to any host other than JupyterLab; at the end a single one fails the test."""
+    addresses: list[str] = []
+    own_addresses = (f"{lab.url}/", f"{lab.url.replace('http', 'ws', 1)}/", "data:", "blob:", "about:")
 
-    own = (f"{lab.base}/", f"{lab.base.replace('http', 'ws', 1)}/", "data:", "blob:", "about:")
+    def record(request: Request | WebSocket) -> None:
+        if not request.url.startswith(own_addresses):
+            addresses.append(request.url)
 
-    def note(asking: Request | WebSocket) -> None:
-        if not asking.url.startswith(own):
-            asked.append(asking.url)
+    def watch_sockets(page: Page) -> None:
+        page.on("websocket", record)
 
-    def watch(page: Page) -> None:
-        page.on("websocket", note)
-
-    browser.on("request", note)
-    browser.on("page", watch)
-    yield asked
-    browser.remove_listener("request", note)
-    browser.remove_listener("page", watch)
-    assert not asked, f"requests to other hosts: {asked}"
+    browser.on("request", record)
+    browser.on("page", watch_sockets)
+    yield addresses
+    browser.remove_listener("request", record)
+    browser.remove_listener("page", watch_sockets)
+    assert not addresses, f"requests to other hosts: {addresses}"
 
 
 @pytest.fixture
 def axe(page: Page) -> Callable[[str], list[Any]]:
-    """Return what axe-core finds serious or critical in a part of the page: (rule, element, why)."""
+    """Return a function that lists the serious and critical violations in a part of the page: (rule, element, why)."""
     try:
         from axe_playwright_python.sync_playwright import Axe
     except ImportError as error:
-        _missing(f"axe-core is missing: {error}")
+        _skip_or_fail(f"axe-core is missing: {error}")
 
-    def judge(selector: str) -> list[Any]:
-        # JupyterLab's body has no height and hides what overflows it: axe takes all for hidden and judges no colour.
+    def violations(selector: str) -> list[Any]:
+        # JupyterLab's body has no height and hides its overflow: axe would treat everything as hidden and skip colours.
         page.evaluate("document.body.style.height = '100vh'")
-        found = Axe().run(page, selector, {}).response
-        passed = [node for one in found["passes"] if one["id"] == "color-contrast" for node in one["nodes"]]
-        assert any((check["data"] or {}).get("contrastRatio") for node in passed for check in node["any"])
+        response = Axe().run(page, selector, {}).response
+        contrast_nodes = [
+            node for rule in response["passes"] if rule["id"] == "color-contrast" for node in rule["nodes"]
+        ]
+        assert any((check["data"] or {}).get("contrastRatio") for node in contrast_nodes for check in node["any"])
         return [
-            (one["id"], node["html"], node["failureSummary"])
-            for one in found["violations"]
-            if one["impact"] in {"serious", "critical"}
-            for node in one["nodes"]
+            (rule["id"], node["html"], node["failureSummary"])
+            for rule in response["violations"]
+            if rule["impact"] in {"serious", "critical"}
+            for node in rule["nodes"]
         ]
 
-    return judge
+    return violations
 
 
 @pytest.fixture
-def page(lab: Lab, browser: BrowserContext, other_hosts: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A fresh page; at the end it is photographed and the kernels are shut down."""
-    opened = browser.new_page()
+def page(
+    lab: JupyterLab, browser: BrowserContext, other_hosts: list[str], request: pytest.FixtureRequest
+) -> Iterator[Page]:
+    """A fresh page; at the end a screenshot is saved and the kernels are shut down."""
+    new_page = browser.new_page()
     errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    from browser.lab import SCREENSHOTS
+    new_page.on("pageerror", lambda error: errors.append(str(error)))
+    yield new_page
+    from support.jupyterlab import SCREENSHOTS
 
     SCREENSHOTS.mkdir(exist_ok=True)
-    opened.screenshot(path=SCREENSHOTS / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower()).strip('-')}.png")
-    opened.close()
-    lab.kill_kernels()
+    file_name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    new_page.screenshot(path=SCREENSHOTS / f"{file_name}.png")
+    new_page.close()
+    lab.shut_down_kernels()
     assert not errors, f"errors in the page: {errors}"

@@ -1,4 +1,4 @@
-"""The client's own requests, and the answers it understands, held against the description of the API."""
+"""The client's requests, and the responses that it understands, match the description of the API."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from versori_magics.api.client import Client
 from versori_magics.errors import ApiError, NotFoundError
-from versori_magics.platform.client import Client
-from versori_magics.platform.survey import survey
-from versori_magics.platform.usage import read_usage
+from versori_magics.inventory.snapshot import take_snapshots
+from versori_magics.inventory.usage import read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
-    from versori_magics.sandbox import Sandbox
+    from support.openapi_contract import Contract
+
+    from versori_magics.emulator import Emulator
 
 
-class Watched(httpx.HTTPTransport):
-    """A real transport, each answer of which is held against the description."""
+class CheckingTransport(httpx.HTTPTransport):
+    """A real transport that checks every request and response against the description."""
 
-    def __init__(self, contract: Any) -> None:
+    def __init__(self, contract: Contract) -> None:
         super().__init__(verify=False)
         self.contract = contract
 
@@ -34,36 +35,41 @@ class Watched(httpx.HTTPTransport):
 
 
 @pytest.fixture
-def client(sandbox: Sandbox, contract: Any) -> Iterator[Client]:
-    with Client(sandbox.url, sandbox.organisation, sandbox.token, transport=Watched(contract)) as made:
-        yield made
+def client(emulator: Emulator, contract: Contract) -> Iterator[Client]:
+    transport = CheckingTransport(contract)
+    with Client(emulator.url, emulator.organisation, emulator.token, transport=transport) as client:
+        yield client
 
 
-def test_every_read_of_the_client_fits_the_description(client: Client, sandbox: Sandbox) -> None:
-    listed = client.connections()
-    assert listed.confirmed
-    assert {client.connection(one.id).id for one in listed.items[:3]} == {one.id for one in listed.items[:3]}
+def test_every_read_of_the_client_matches_the_description(client: Client) -> None:
+    connections = client.connections()
+    ids = [connection.id for connection in connections.items]
+    assert connections.confirmed
+    assert {client.connection(id_).id for id_ in ids[:3]} == set(ids[:3])
     systems = client.systems().items
     assert client.connections(system_id=systems[0].id).items
     assert client.end_users("cust")
     assert read_usage(client).problems == ()
-    assert len(survey(client, [one.id for one in listed.items])) == len(listed.items)
+    assert len(take_snapshots(client, ids)) == len(ids)
 
 
-def test_a_list_in_many_pages_fits_the_description_and_is_whole(client: Client) -> None:
+def test_a_list_of_many_pages_matches_the_description_and_is_complete(client: Client) -> None:
     client._page_sizes["connections"] = 20
-    assert len(client.connections().items) == len({one.id for one in client.connections().items}) == 250
+    first_list, second_list = client.connections().items, client.connections().items
+    assert len(first_list) == len({connection.id for connection in second_list}) == 250
 
 
-def test_every_end_of_a_delete_fits_the_description(client: Client, sandbox: Sandbox) -> None:
+def test_every_response_to_a_deletion_matches_the_description(client: Client, emulator: Emulator) -> None:
     usage = read_usage(client)
-    ids = [one.id for one in client.connections().items]
-    kinds = {kind: next(key for key in ids if usage.of(key).kind == kind) for kind in ("unused", "static", "dynamic")}
-    client.delete(kinds["unused"])
-    client.delete(kinds["static"])  # the platform does not refuse: that is the danger
+    ids = [connection.id for connection in client.connections().items]
+    unused, static, dynamic = (
+        next(id_ for id_ in ids if usage.of(id_).kind == usage_kind) for usage_kind in ("unused", "static", "dynamic")
+    )
+    client.delete(unused)
+    client.delete(static)  # The platform does not refuse to delete a static connection that is in use.
     with pytest.raises(ApiError, match="in use"):
-        client.delete(kinds["dynamic"])
+        client.delete(dynamic)
     with pytest.raises(NotFoundError):
-        client.delete(kinds["unused"])
-    assert sandbox.deleted == [kinds["unused"], kinds["static"]]
-    assert sandbox.broken
+        client.delete(unused)
+    assert emulator.deleted == [unused, static]
+    assert emulator.broken

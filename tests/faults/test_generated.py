@@ -7,42 +7,37 @@ import math
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.hostile import HostilePlatform
-from faults.trial import Leaks, Script, Trial, scripts
+from faults.fault_scripts import Script, scripts
+from faults.log_watch import LogWatch
+from faults.trial import Trial
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
+from support.hostile_platform import HostilePlatform
 
-DEFAULT = 2_000
-BATCH = 250  # scripts a test: xdist can part them, and a failure names its batch
+DEFAULT_BUDGET = 2_000
+BATCH = 250  # scripts per test, so that xdist can distribute them and a failure names its batch
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "batch" in metafunc.fixturenames:
-        budget = metafunc.config.getoption("faults_budget", None) or DEFAULT
+        budget = metafunc.config.getoption("faults_budget", None) or DEFAULT_BUDGET
         metafunc.parametrize("batch", range(math.ceil(budget / BATCH)))
 
 
-@pytest.fixture(scope="module")
-def platform() -> Iterator[HostilePlatform]:
-    with HostilePlatform() as made:
-        yield made
-
-
-def test_whatever_goes_wrong_it_is_known_of_every_connection_whether_it_is_gone(
-    platform: HostilePlatform, batch: int, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+def test_whatever_goes_wrong_the_fate_of_every_connection_is_reported_truthfully(
+    server: HostilePlatform, batch: int, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> None:
     budget = request.config.getoption("faults_budget", None)
-    number = batch if budget is None else random.SystemRandom().getrandbits(32)
-    count = min(BATCH, (budget or DEFAULT) - batch * BATCH)
+    seed_number = batch if budget is None else random.SystemRandom().getrandbits(32)
+    count = min(BATCH, (budget or DEFAULT_BUDGET) - batch * BATCH)
     folder = tmp_path_factory.mktemp("runs")
     outcomes: Counter[str] = Counter()
-    ran = 0
-    leaks = Leaks()
+    runs = 0
+    logs = LogWatch()
 
-    @seed(number)
+    @seed(seed_number)
     @settings(
         max_examples=count,
         deadline=None,
@@ -52,19 +47,19 @@ def test_whatever_goes_wrong_it_is_known_of_every_connection_whether_it_is_gone(
         phases=[Phase.generate, Phase.shrink],
     )
     @given(scripts())
-    def trial(script: Script) -> None:
-        nonlocal ran
-        ran += 1
-        note(f"seed {number}: {script!r}")
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            for found in Trial(platform, Path(place), leaks, script).go():
-                outcomes.update(found)
+    def run_trial(script: Script) -> None:
+        nonlocal runs
+        runs += 1
+        note(f"seed {seed_number}: {script!r}")
+        with tempfile.TemporaryDirectory(dir=folder) as own_folder:
+            for counts in Trial(server, Path(own_folder), logs, script).run():
+                outcomes.update(counts)
 
-    with leaks.listening():
-        trial()
-    assert ran >= count
-    assert leaks.heard > ran, "nobody logged anything, so nothing was looked at"
-    # A batch in which some end never comes about would test less than it says; of random ones, one in twenty does.
+    with logs.watching():
+        run_trial()
+    assert runs >= count
+    assert logs.records > runs, "nothing was logged, so the logs were not checked"
+    # A fixed batch in which some outcome never occurs would test less than it says. One random batch in twenty is such.
     if budget is None:
         assert set(outcomes) >= {
             "deleted", "already_gone", "in_use", "changed", "refused", "failed", "unknown", "not_attempted",

@@ -1,8 +1,8 @@
 """What a person types, or cannot type, in a real kernel: nothing is deleted by accident."""
 
 import pytest
-from faults.hostile import SECRET, HostilePlatform, world
-from kernel.kernels import Kernel, lines, no_secret
+from support.hostile_platform import SECRET, HostilePlatform, world
+from support.kernels import Kernel, lines, no_secret
 
 COLUMNS = [
     *("id", "name", "system", "system_id", "base_url", "auth", "credential_errors", "expires_at", "created_at"),

@@ -11,10 +11,10 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
-from faults.hostile import SECRET, HostilePlatform, world
-from kernel.kernels import PATIENCE, Kernel, no_secret
 from nbclient import NotebookClient
 from papermill.exceptions import PapermillExecutionError
+from support.hostile_platform import SECRET, HostilePlatform, world
+from support.kernels import PATIENCE, Kernel, no_secret
 
 FIRST = "%load_ext versori_magics\nimport versori_magics as versori"
 MAGIC, FUNCTION = "form = %versori_form\nform", "form = versori.form('.')\nform"

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.hostile import SECRET, HostilePlatform, delay, world
-from kernel.kernels import Kernel, no_secret
+from support.hostile_platform import SECRET, HostilePlatform, delay, world
+from support.kernels import Kernel, no_secret
 
-from versori_magics.deletion.journal import read
-from versori_magics.deletion.report import Report
+from versori_magics.cleanup.journal import read
+from versori_magics.cleanup.report import Report
 
 LOAD = "%load_ext versori_magics\nimport os\nimport versori_magics as versori"
 

@@ -1,12 +1,12 @@
 """Progress in a real kernel: one display, updated as often as a browser can bear."""
 
-from faults.hostile import HostilePlatform, world
-from kernel.kernels import Kernel
+from support.hostile_platform import HostilePlatform, world
+from support.kernels import Kernel
 
 SHOW = """
 from collections import Counter
-from versori_magics.deletion.engine import Progress
-from versori_magics.notebook.progress import ProgressDisplay
+from versori_magics.cleanup.executor import Progress
+from versori_magics.notebook.display.progress import ProgressDisplay
 show = ProgressDisplay()
 def at(done, seconds, **options):
     given = {"in_flight": 8, "outcomes": Counter(deleted=done), "paused": 0.0, "stopping": False, **options}

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.hostile import SECRET, HostilePlatform, world
-from kernel.kernels import no_secret
+from support.hostile_platform import SECRET, HostilePlatform, world
+from support.kernels import no_secret
 
 RUNBOOK = Path(__file__).parents[2] / "notebooks" / "cleanup-runbook.ipynb"
 ZERO_TIME = "0001-01-01"

@@ -5,10 +5,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from faults.hostile import SECRET, HostilePlatform, answer, world
-from kernel.kernels import PATIENCE, no_secret
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from support.hostile_platform import SECRET, HostilePlatform, answer, world
+from support.kernels import PATIENCE, no_secret
 
 FIRST = "%load_ext versori_magics\nimport versori_magics as versori\ndf = versori.connections('.', usage=True)"
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from faults.hostile import FOREVER, HostilePlatform, delay, world
-from kernel.kernels import Kernel
+from support.hostile_platform import FOREVER, HostilePlatform, delay, world
+from support.kernels import Kernel
 
 WORKERS = 8
 PROMPT_BACK = 5.0  # seconds: many times what it takes on a slow machine, a fraction of what hangs

@@ -1,6 +1,7 @@
 import inspect
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -8,47 +9,66 @@ import pytest
 
 from versori_magics import errors
 from versori_magics.errors import (
+    Action,
     ApiError,
     ArgumentError,
+    FieldError,
     ForbiddenError,
     IncompleteError,
+    NextStep,
     NotFoundError,
     PlatformError,
     RunStoppedError,
     SelectionError,
+    SettingsError,
     TransportError,
     UnauthorisedError,
     UnfinishedError,
     VersoriError,
+    catch,
 )
 
-CLASSES = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
+CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, Exception)]
 
 
-def drawn() -> dict[str, str | None]:
-    """Read the tree of the docstring: class -> the class it hangs from."""
+@dataclass
+class ExampleReport:
+    run: str = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    counts: dict[str, int] = field(default_factory=dict)
+    summary: str = "nothing"
+
+
+def documented_tree() -> dict[str, str | None]:
+    """Read the tree in the module's docstring: class -> its base class."""
     tree: dict[str, str | None] = {}
-    above: list[tuple[int, str]] = []
+    ancestors: list[tuple[int, str]] = []
     for line in (errors.__doc__ or "").splitlines():
         name = next((word for word in line.split() if word.endswith("Error") and word.isalpha()), None)
         if name is None or line.startswith("Every"):
             continue
         depth = line.index(name)
-        while above and above[-1][0] >= depth:
-            above.pop()
-        tree[name] = above[-1][1] if above else None
-        above.append((depth, name))
+        while ancestors and ancestors[-1][0] >= depth:
+            ancestors.pop()
+        tree[name] = ancestors[-1][1] if ancestors else None
+        ancestors.append((depth, name))
     return tree
 
 
-def made(kind: type[VersoriError], message: str = "it happened", **options: Any) -> VersoriError:
-    if issubclass(kind, ApiError):
+def make_error(cls: type[VersoriError], message: str = "it happened", **options: Any) -> VersoriError:
+    if issubclass(cls, ApiError):
         options = {"status": 500, **options}
-    return kind(message, **options)
+    if issubclass(cls, RunStoppedError):
+        options = {"report": ExampleReport(), **options}
+    return cls(message, **options)
+
+
+# Classes
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
-    assert drawn() == {one.__name__: None if one is VersoriError else one.__base__.__name__ for one in CLASSES}
+    assert documented_tree() == {
+        cls.__name__: None if cls is VersoriError else cls.__base__.__name__ for cls in CLASSES
+    }
     assert len(CLASSES) >= 16
 
 
@@ -58,39 +78,49 @@ def test_every_status_in_the_tree_is_the_status_of_its_class() -> None:
         assert any(name in line and line.split()[-1] == str(status) for line in text.splitlines())
 
 
-def test_every_class_has_a_sentence_of_its_own() -> None:
-    sentences = [(one.__doc__ or "").splitlines()[0] for one in CLASSES]
+def test_every_class_is_described_by_a_different_sentence() -> None:
+    sentences = [(cls.__doc__ or "").splitlines()[0] for cls in CLASSES]
     assert all(sentence.endswith(".") for sentence in sentences)
     assert len(set(sentences)) == len(sentences)
 
 
-@pytest.mark.parametrize("kind", CLASSES)
-def test_an_error_shows_its_message_and_its_advice_in_three_lines_at_most(kind: type[VersoriError]) -> None:
-    bare = made(kind)
+def test_related_errors_can_be_caught_by_their_base_class() -> None:
+    for cls in (UnauthorisedError, ForbiddenError, NotFoundError):
+        assert issubclass(cls, ApiError)
+    for cls in (ApiError, TransportError, IncompleteError):
+        assert issubclass(cls, PlatformError)
+    assert issubclass(SelectionError, ArgumentError)
+    assert issubclass(UnfinishedError, RunStoppedError)
+
+
+# Messages
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_an_error_shows_its_message_and_hint_in_three_lines_at_most(cls: type[VersoriError]) -> None:
+    bare = make_error(cls)
     assert bare.lines()[0] == "it happened"
     assert str(bare) == "\n".join(bare.lines())
-    full = made(kind, hint="do\nthis")
+    full = make_error(cls, hint="do\nthis")
     assert full.lines()[0] == "it happened"
     assert full.lines()[-1] == "do this"
     assert 2 <= len(full.lines()) <= 3
-    assert full._render_traceback_() == [f"{kind.__name__}: it happened", *full.lines()[1:]]
+    assert full._render_traceback_() == [f"{cls.__name__}: it happened", *full.lines()[1:]]
 
 
-FULL = ApiError(
-    "the connection\nis in use",
-    status=409,
-    code="409001",
-    fields=[("a.b[0].c", "is odd"), ("d", "is missing")],
-    details="used by Customer 1",
-    method="DELETE",
-    path="/o/x/connections/y",
-    attempts=3,
-    hint="look",
-)
-
-
-def test_an_answers_particulars_are_status_code_fields_details_request_and_attempts() -> None:
-    assert FULL.lines() == [
+def test_an_api_error_shows_status_code_fields_details_request_and_attempts() -> None:
+    error = ApiError(
+        "the connection\nis in use",
+        status=409,
+        code="409001",
+        fields=[FieldError("a.b[0].c", "is odd"), FieldError("d", "is missing")],
+        details="used by Customer 1",
+        method="DELETE",
+        path="/o/x/connections/y",
+        attempts=3,
+        hint="look",
+    )
+    assert error.lines() == [
         "the connection is in use",
         (
             "HTTP 409 · code 409001 · a.b[0].c: is odd · d: is missing · used by Customer 1"
@@ -101,57 +131,20 @@ def test_an_answers_particulars_are_status_code_fields_details_request_and_attem
     assert ApiError("no", status=500).lines() == ["no", "HTTP 500"]
 
 
-@pytest.mark.parametrize(("attempts", "said"), [(1, "GET /o/x · sent once"), (4, "GET /o/x · sent 4 times")])
-def test_a_request_without_an_answer_says_what_was_sent_and_how_often(attempts: int, said: str) -> None:
-    assert TransportError("no answer", method="GET", path="/o/x", attempts=attempts).lines() == ["no answer", said]
+@pytest.mark.parametrize(("attempts", "particulars"), [(1, "GET /o/x · sent once"), (4, "GET /o/x · sent 4 times")])
+def test_a_transport_error_shows_the_request_and_how_often_it_was_sent(attempts: int, particulars: str) -> None:
+    error = TransportError("no answer", method="GET", path="/o/x", attempts=attempts)
+    assert error.lines() == ["no answer", particulars]
     assert TransportError("no answer", attempts=attempts).lines() == ["no answer"]
 
 
-def test_without_an_answer_it_counts_as_sent_unless_it_is_known_better() -> None:
+def test_a_request_without_a_response_counts_as_sent_by_default() -> None:
     assert TransportError("no answer").sent
 
 
-@pytest.mark.parametrize("status", [401, 403, 429])
-def test_three_statuses_come_with_advice(status: int) -> None:
-    assert ApiError("no", status=status, documented=True).hint
-    assert ApiError("no", status=status).hint
-    assert ApiError("no", status=status, hint="mine").hint == "mine"
-
-
-def test_a_404_of_somebody_else_is_not_taken_for_a_proof() -> None:
-    assert "gone" in NotFoundError("no", status=404, documented=True).hint
-    assert "proves nothing" in NotFoundError("no", status=404).hint
-    assert ApiError("no", status=500, documented=True).hint == ""
-
-
-def test_the_classes_of_a_kind_can_be_caught_together() -> None:
-    for kind in (UnauthorisedError, ForbiddenError, NotFoundError):
-        assert issubclass(kind, ApiError)
-    for kind in (ApiError, TransportError, IncompleteError):
-        assert issubclass(kind, PlatformError)
-    assert issubclass(SelectionError, ArgumentError)
-    assert issubclass(UnfinishedError, RunStoppedError)
-
-
 def test_a_stopped_run_carries_its_report() -> None:
-    report = object()
+    report = ExampleReport()
     assert RunStoppedError("stopped", report=report).report is report
-    assert RunStoppedError("stopped").report is None
-
-
-def nasty() -> Iterator[VersoriError]:
-    text = "\x1b[2J" + "x" * 50_000 + "\u202e\n"
-    for kind in CLASSES:
-        yield made(kind, text, hint=text)
-    yield ApiError(text, status=500, code=text, fields=[(text, text)] * 50, details=text, method=text, path=text)
-    yield TransportError(text, hint=text, method=text, path=text)
-
-
-def test_no_text_however_long_or_nasty_makes_more_than_three_short_safe_lines() -> None:
-    for error in nasty():
-        for lines in (error.lines(), error._render_traceback_(), str(error).splitlines()):
-            assert len(lines) <= 3
-            assert all(line.isprintable() and len(line) < 3_000 for line in lines)
 
 
 def test_an_error_without_a_message_can_be_shown() -> None:
@@ -160,44 +153,150 @@ def test_an_error_without_a_message_can_be_shown() -> None:
     assert str(VersoriError("")) == ""
 
 
-@pytest.mark.parametrize("kind", CLASSES)
-def test_an_error_holds_strings_and_numbers_and_no_request(kind: type[VersoriError]) -> None:
-    error = made(kind)
-    plain = str | int | float | bool | tuple | None
-    assert all(isinstance(value, plain) for value in vars(error).values())
+def errors_with_long_and_unsafe_text() -> Iterator[VersoriError]:
+    text = "\x1b[2J" + "x" * 50_000 + "\u202e\n"
+    for cls in CLASSES:
+        yield make_error(cls, text, hint=text)
+    fields = [FieldError(text, text)] * 50
+    yield ApiError(text, status=500, code=text, fields=fields, details=text, method=text, path=text)
+    yield TransportError(text, hint=text, method=text, path=text)
+
+
+def test_long_or_unsafe_text_is_shown_in_at_most_three_short_printable_lines() -> None:
+    for error in errors_with_long_and_unsafe_text():
+        for lines in (error.lines(), error._render_traceback_(), str(error).splitlines()):
+            assert len(lines) <= 3
+            assert all(line.isprintable() and len(line) < 3_000 for line in lines)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_an_error_holds_text_and_numbers_and_no_request(cls: type[VersoriError]) -> None:
+    error = make_error(cls)
+    values = [value for name, value in vars(error).items() if name != "report"]
+    assert all(isinstance(value, str | int | float | bool | tuple | None) for value in values)
     assert not any(isinstance(value, httpx.Request | httpx.Response | Exception) for value in vars(error).values())
     assert "<" not in repr(error) + str(error)
-    assert repr(error) == f"{kind.__name__}('it happened')"
+    assert repr(error) == f"{cls.__name__}('it happened')"
 
 
-# The debug switch
+# What to do next
 
 
-def raised() -> VersoriError:
+@pytest.mark.parametrize("status", [401, 403, 429])
+def test_a_status_that_people_can_act_on_has_a_hint(status: int) -> None:
+    assert ApiError("no", status=status, documented=True).hint
+    assert ApiError("no", status=status).hint
+    assert ApiError("no", status=status, hint="mine").hint == "mine"
+
+
+def test_an_undocumented_404_is_not_called_a_deletion() -> None:
+    assert "deleted" in NotFoundError("no", status=404, documented=True).hint
+    assert "proves nothing" in NotFoundError("no", status=404).hint
+    assert ApiError("no", status=500, documented=True).hint == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "action"),
+    [
+        (401, Action.RECONNECT),
+        (404, Action.FIND_CONNECTIONS),
+        (429, Action.USE_FEWER_WORKERS),
+        (403, None),
+        (500, None),
+    ],
+)
+def test_an_api_error_names_the_next_step_as_data(status: int, action: Action | None) -> None:
+    expected = None if action is None else NextStep(action)
+    assert ApiError("no", status=status, documented=True).next_step == expected
+    assert ApiError("no", status=status, documented=True, hint="mine").next_step is None
+
+
+def test_an_undocumented_404_has_no_next_step() -> None:
+    assert NotFoundError("no", status=404).next_step is None
+    assert UnauthorisedError("no", status=401).next_step == NextStep(Action.RECONNECT)
+
+
+def test_an_error_carries_the_next_step_that_it_was_given() -> None:
+    step = NextStep(Action.RAISE_LIMIT, "250")
+    assert VersoriError("too many rows", next_step=step).next_step == ("raise_limit", "250")
+    assert RunStoppedError("stopped", report=ExampleReport(), next_step=step).next_step is step
+    assert VersoriError("it happened").next_step is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
+@pytest.mark.parametrize("documented", [True, False])
+def test_hints_are_free_of_the_syntax_of_magics_and_the_command_line(status: int, documented: bool) -> None:
+    hint = ApiError("no", status=status, documented=documented).hint
+    assert "%versori" not in hint
+    assert "--" not in hint
+
+
+# Exceptions as return values
+
+
+def fail() -> int:
+    raise ValueError("the token is s3cret")
+
+
+def test_catch_returns_the_value() -> None:
+    assert catch(lambda: 5, ValueError) == 5
+    assert catch(lambda: None, ValueError, OSError) is None
+
+
+def test_catch_returns_an_expected_exception() -> None:
+    error = catch(fail, OSError, ValueError)
+    assert isinstance(error, ValueError)
+    assert str(error) == "the token is s3cret"
+    assert isinstance(catch(fail, Exception), ValueError)
+
+
+def test_an_error_raised_after_catch_has_no_context() -> None:
+    def parse() -> None:
+        if isinstance(catch(fail, ValueError), ValueError):
+            raise SettingsError("the value is invalid")
+
+    with pytest.raises(SettingsError) as caught:
+        parse()
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_catch_lets_unexpected_exceptions_through(error: type[BaseException]) -> None:
+    def interrupt() -> None:
+        raise error
+
+    with pytest.raises(error):
+        catch(interrupt, OSError, KeyError)
+
+
+# Tracebacks
+
+
+def raised_error() -> VersoriError:
     def deep_inside() -> None:
         raise VersoriError("it happened", hint="do this")
 
-    try:
-        deep_inside()
-    except VersoriError as error:
-        return error
-    raise AssertionError
+    error = catch(deep_inside, VersoriError)
+    assert isinstance(error, VersoriError)
+    return error
 
 
-@pytest.mark.parametrize("switch", ["1", "yes", "true"])
-def test_the_debug_switch_gives_the_whole_traceback(monkeypatch: pytest.MonkeyPatch, switch: str) -> None:
-    monkeypatch.setenv("VERSORI_DEBUG", switch)
-    lines = raised()._render_traceback_()
+@pytest.mark.parametrize("value", ["1", "yes", "true"])
+def test_versori_debug_shows_the_whole_traceback(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("VERSORI_DEBUG", value)
+    lines = raised_error()._render_traceback_()
     assert lines[0] == "Traceback (most recent call last):"
     assert "deep_inside" in "".join(lines)
-    assert "\n".join(lines) == "".join(traceback.format_exception(raised())).rstrip("\n")
+    assert "\n".join(lines) == "".join(traceback.format_exception(raised_error())).rstrip("\n")
     assert not any("\n" in line for line in lines)
 
 
-@pytest.mark.parametrize("switch", [None, "", "0"])
-def test_without_the_debug_switch_there_is_no_frame(monkeypatch: pytest.MonkeyPatch, switch: str | None) -> None:
-    if switch is None:
+@pytest.mark.parametrize("value", [None, "", "0"])
+def test_without_versori_debug_no_frames_are_shown(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    if value is None:
         monkeypatch.delenv("VERSORI_DEBUG", raising=False)
     else:
-        monkeypatch.setenv("VERSORI_DEBUG", switch)
-    assert raised()._render_traceback_() == ["VersoriError: it happened", "do this"]
+        monkeypatch.setenv("VERSORI_DEBUG", value)
+    assert raised_error()._render_traceback_() == ["VersoriError: it happened", "do this"]

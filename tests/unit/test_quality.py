@@ -1,4 +1,4 @@
-"""The project's own rules hold: style, types, the README's commands, and the top level."""
+"""The project keeps its own rules: style, types, the README's commands and the top level."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "versori_magics" / "notebook" / "static"
+STATIC = ROOT / "versori_magics" / "notebook" / "form" / "static"
 TOP = {"pyproject.toml", "versori_magics", "notebooks", "tests", "README.md", "binder", "LICENSE", "CHANGELOG.md"}
 
 
@@ -26,23 +26,23 @@ def test_the_code_is_formatted() -> None:
     assert not run("ruff", "format", "--check", ".")
 
 
-def test_oxlint_finds_nothing_in_the_javascript_and_no_text_that_would_be_read_as_html() -> None:
+def test_oxlint_finds_nothing_in_the_javascript_and_no_use_of_inner_html() -> None:
     oxlint = Path(sysconfig.get_path("scripts")) / "oxlint"
     done = subprocess.run([oxlint, "--deny-warnings", STATIC], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "on 1 file" in done.stdout  # it did look
+    assert "on 1 file" in done.stdout  # it linted something
 
 
 def test_mypy_finds_nothing() -> None:
     assert not run("mypy")
 
 
-def test_the_top_level_holds_what_was_asked_for_and_nothing_else() -> None:
+def test_the_top_level_contains_only_what_was_asked_for() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )
-    found = {path.split("/")[0] for path in tracked if path and not path.startswith(".")}
-    assert found <= TOP
+    names = {path.split("/")[0] for path in tracked if path and not path.startswith(".")}
+    assert names <= TOP
 
 
 def test_the_readme_has_exactly_two_set_up_commands_of_one_line_each() -> None:
@@ -54,13 +54,12 @@ def test_the_readme_has_exactly_two_set_up_commands_of_one_line_each() -> None:
 
 
 def test_the_readme_names_every_magic_and_every_flag() -> None:
-    from versori_magics.notebook.magics import PARSERS
+    from versori_magics.notebook.magics import MAGICS
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for magic, make in PARSERS.items():
-        assert f"%{magic}" in readme
-        flags = [flag for action in make()._actions for flag in action.option_strings]
-        assert [flag for flag in flags if flag not in readme] == []
+    for magic in MAGICS.values():
+        assert f"%{magic.name}" in readme
+        assert [flag for flag in magic.flags if flag not in readme] == []
 
 
 def test_the_readme_names_every_setting() -> None:

@@ -1,1 +1,1 @@
-"""Floor 3: the only floor that imports IPython, pandas and ipywidgets."""
+"""The magics, functions and form for notebooks: the only layer that imports IPython, pandas and ipywidgets."""

@@ -1,4 +1,4 @@
-"""Tab: flags, contexts, servers and variables. Nothing is asked of the platform."""
+"""Tab on the lines of the magics: flags, contexts, servers and variables. Sends nothing to the platform."""
 
 from __future__ import annotations
 
@@ -7,69 +7,75 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
-from versori_magics import settings
-from versori_magics.notebook.magics import PARSERS
-from versori_magics.platform.auth import AUTH_KINDS
+from versori_magics.notebook.declaration import Magic, Option, Positional
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-_LINE = re.compile(r"(?:^|=)\s*%(?P<magic>versori_\w+)\s+(?P<rest>.*)$")
-# Named, not imported: pandas need not be loaded for a Tab.
-_SELECTIONS = {"str", "list", "tuple", "set", "Series", "Index", "DataFrame", "DeletionPlan"}
+    Matcher = Callable[[CompletionContext], SimpleMatcherResult]
+
+_LINE = re.compile(r"(?:^|=)\s*%(?P<magic>versori_\w+)\s+(?P<arguments>.*)$")
 
 
-def matcher(user_ns: Mapping[str, Any]) -> Callable[[CompletionContext], SimpleMatcherResult]:
-    """Return a matcher for the lines of our magics, for ``ip.Completer.custom_matchers``.
+def install(shell: InteractiveShell, magics: Mapping[str, Magic]) -> None:
+    """Add the completion of our magics to a shell, once.
 
     Parameters
     ----------
-    user_ns : mapping
-        The variables that can be named.
+    shell : InteractiveShell
+        The shell.
+    magics : mapping
+        Every magic by its name.
     """
-
-    def versori_matcher(context: CompletionContext) -> SimpleMatcherResult:
-        found = _LINE.search(context.text_until_cursor)
-        if not found or found["magic"] not in PARSERS:
-            return {"completions": []}
-        token = context.token
-        words = found["rest"][: len(found["rest"]) - len(token)].split()
-        texts = [text for text in _candidates(found["magic"], words, token, user_ns) if text.startswith(token)]
-        # On our line nothing else makes sense: no file names, no keywords.
-        return {"completions": [SimpleCompletion(text) for text in texts], "suppress": True}
-
-    marked: Callable[[CompletionContext], SimpleMatcherResult] = context_matcher()(versori_matcher)
-    return marked
-
-
-def _candidates(magic: str, words: list[str], token: str, user_ns: Mapping[str, Any]) -> Iterable[str]:
-    flags = {flag: action for action in PARSERS[magic]()._actions for flag in action.option_strings}  # noqa: SLF001
-    if token.startswith("-"):
-        return [flag for flag in flags if flag not in words]
-    last = flags.get(words[-1]) if words else None
-    if last is not None and last.nargs != 0:  # a flag that takes a value
-        values = {"server": settings.SERVERS, "auth": AUTH_KINDS, "break": _selections(user_ns)}
-        return values.get(last.dest, ())
-    if magic == "versori_connect":
-        return settings.contexts()
-    return ("start", "stop", "reset") if magic == "versori_sandbox" else _selections(user_ns)
-
-
-def _selections(user_ns: Mapping[str, Any]) -> list[str]:
-    names = [name for name, value in user_ns.items() if type(value).__name__ in _SELECTIONS]
-    return sorted(name for name in names if not name.startswith("_") and name != "In")
-
-
-def install(shell: InteractiveShell) -> None:
-    """Add our matcher to a shell, once."""
     remove(shell)
-    shell.Completer.custom_matchers.append(matcher(shell.user_ns))
+    shell.Completer.custom_matchers.append(_matcher(magics, shell.user_ns))
 
 
 def remove(shell: InteractiveShell) -> None:
-    """Take our matcher from a shell."""
+    """Remove our completion from a shell."""
     matchers = shell.Completer.custom_matchers
-    matchers[:] = [one for one in matchers if getattr(one, "__name__", "") != "versori_matcher"]
+    # By name: reloading the extension makes another function.
+    matchers[:] = [matcher for matcher in matchers if getattr(matcher, "__name__", "") != "versori_matcher"]
+
+
+def _matcher(magics: Mapping[str, Magic], user_ns: Mapping[str, Any]) -> Matcher:
+    def versori_matcher(context: CompletionContext) -> SimpleMatcherResult:
+        match = _LINE.search(context.text_until_cursor)
+        if match is None or match["magic"] not in magics:
+            return {"completions": []}
+        token = context.token
+        words = match["arguments"].removesuffix(token).split()
+        suggestions = suggest(magics[match["magic"]], words, token, user_ns)
+        completions = [SimpleCompletion(word) for word in suggestions if word.startswith(token)]
+        # On this line no file name and no keyword makes sense. IPython obeys only if there is a completion.
+        return {"completions": completions, "suppress": True}
+
+    decorated: Matcher = context_matcher()(versori_matcher)
+    return decorated
+
+
+def suggest(magic: Magic, words: Sequence[str], token: str, user_ns: Mapping[str, Any]) -> Iterable[str]:
+    """Return the words that can come next on a line.
+
+    Parameters
+    ----------
+    magic : Magic
+        The magic of the line.
+    words : sequence of str
+        The words before the token.
+    token : str
+        The beginning of the word under the cursor; may be empty.
+    user_ns : mapping
+        The user's variables.
+    """
+    unused_flags = [flag for flag in magic.flags if flag not in words]
+    if token.startswith("-"):
+        return unused_flags
+    options = {parameter.flag: parameter for parameter in magic.parameters if isinstance(parameter, Option)}
+    if words and words[-1] in options:
+        return options[words[-1]].suggest(user_ns)
+    positionals = [parameter for parameter in magic.parameters if isinstance(parameter, Positional)]
+    return dict.fromkeys(word for positional in positionals for word in positional.suggest(user_ns)) or unused_flags

@@ -2,86 +2,82 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from versori_magics import settings
+from versori_magics.api.ids import parse_ulid
 from versori_magics.errors import ArgumentError, SettingsError
-from versori_magics.notebook.arguments import kind_of
+from versori_magics.notebook.validation import check_text, describe_type
+from versori_magics.settings import journal_folder, protection_file, resolve_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from versori_magics.platform.auth import Secret
-    from versori_magics.platform.client import Client
+    from versori_magics.api.auth import Secret
+    from versori_magics.api.client import Client
+    from versori_magics.cleanup.workflow import Workflow
     from versori_magics.settings import Settings
 
 
 class Session:
-    """Remembers what `connect` was told, and keeps one client for each organisation that is talked to.
+    """Remembers the arguments of `connect`, and keeps one client for each organisation.
 
-    Settings are found anew each time, so a variable that changes in the environment is not missed.
+    Settings are resolved at every command, so a variable that changes in the environment takes effect.
     """
 
     def __init__(self) -> None:
-        self._told: dict[str, str | Secret | None] = {}
+        self._arguments: dict[str, str | Secret | None] = {}
         self._clients: dict[tuple[Settings, str], Client] = {}
 
-    def tell(self, told: Mapping[str, str | Secret | None]) -> Settings:
-        """Take what `connect` was told in place of what it was told before, if it makes sense."""
-        found = settings.resolve(told)
-        self._told = dict(told)
+    def connect(self, arguments: Mapping[str, str | Secret | None]) -> Settings:
+        """Replace the arguments of the last `connect`, if they are valid."""
+        settings = resolve_settings(arguments)
+        self._arguments = dict(arguments)
         self.close()
-        return found
+        return settings
 
-    def settings(self) -> Settings:
-        """Return the settings as they are now."""
-        return settings.resolve(self._told)
+    def client(self, org: str) -> Client:
+        """Return the client for an organisation, made at its first use.
 
-    def organisation(self, org: str) -> str:
-        """Return the ULID that `org` stands for: itself, or the connected organisation for ``.``.
+        Parameters
+        ----------
+        org : str
+            ULID, or ``.`` for the connected organisation.
 
         Raises
         ------
         ArgumentError
-            Where it is no text.
+            If `org` is not text.
         SettingsError
-            Where it is no ULID, or no organisation is connected.
+            If `org` is not a ULID, or a setting is missing or invalid.
         """
-        if not isinstance(org, str):
-            raise ArgumentError(
-                f"ORG is {kind_of(org)}, and a ULID is needed.", hint=". is the connected organisation."
-            )
-        if org != ".":
-            return settings.check_ulid(org, "organisation")
-        found = self.settings().organisation
-        if not found:
+        named = _parse_organisation(org)
+        settings = resolve_settings(self._arguments)
+        organisation = named or _connected_organisation(settings)
+        if settings.token is None:
             raise SettingsError(
-                "No organisation is connected, so '.' stands for none.",
-                hint="Set VERSORI_ORGANISATION, or %versori_connect --org ULID.",
+                f"There is no token for {settings.server}.",
+                hint="Set VERSORI_TOKEN, use %versori_connect (it asks), or try everything with %versori_sandbox.",
             )
-        return found
-
-    def client(self, org: str) -> Client:
-        """Return the client for an organisation (``.`` or a ULID); made at the first use, then kept.
-
-        Raises
-        ------
-        SettingsError
-            Where a setting is missing or makes no sense.
-        """
-        organisation = self.organisation(org)
-        found = self.settings()
-        if found.token is None:
-            raise SettingsError(
-                f"There is no token for {found.server}.",
-                hint="Set VERSORI_TOKEN, or %versori_connect (it asks), or try it all with %versori_sandbox.",
-            )
-        key = (found, organisation)
+        key = (settings, organisation)
         if key not in self._clients:
-            from versori_magics.platform.client import Client
+            from versori_magics.api.client import Client
 
-            self._clients[key] = Client(found.server, organisation, found.token, found.auth)
+            self._clients[key] = Client(settings.server, organisation, settings.token, settings.auth)
         return self._clients[key]
+
+    def workflow(self, org: str, protect: str | os.PathLike[str] | None = None) -> Workflow:
+        """Return the workflow of one command.
+
+        Parameters
+        ----------
+        org : str
+            ULID, or ``.`` for the connected organisation.
+        protect : path, optional
+            Protection file. Default: VERSORI_PROTECT.
+        """
+        return workflow_for(self.client(org), protect)
 
     def close(self) -> None:
         """Close every client; the next use makes new ones."""
@@ -91,3 +87,32 @@ class Session:
 
 
 CURRENT = Session()
+
+
+def workflow_for(client: Client, protect: str | os.PathLike[str] | None = None) -> Workflow:
+    """Return a workflow for a client's organisation, with the journal folder and protection file of this moment."""
+    from versori_magics.cleanup.platform import Platform
+    from versori_magics.cleanup.workflow import Workflow
+
+    if not isinstance(protect, os.PathLike):
+        check_text("protect", protect)
+    path = Path(protect) if protect else protection_file()
+    return Workflow(Platform.of(client), journal_folder(), path)
+
+
+def _parse_organisation(org: str) -> str | None:
+    """Return the ULID of an organisation, or None for ``.``."""
+    if not isinstance(org, str):
+        raise ArgumentError(
+            f"ORG is {describe_type(org)}, but it must be a ULID.", hint="Use . for the connected organisation."
+        )
+    return None if org == "." else parse_ulid(org, "organisation")
+
+
+def _connected_organisation(settings: Settings) -> str:
+    if not settings.organisation:
+        raise SettingsError(
+            "Not connected to an organisation, so '.' cannot be resolved.",
+            hint="Set VERSORI_ORGANISATION, or use %versori_connect --org ULID.",
+        )
+    return settings.organisation

@@ -1,54 +1,54 @@
-"""One hostile platform a module that the verbs are connected to, with the settings that a person makes."""
+"""The session of the functions under test: without settings, or connected to a hostile platform."""
 
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from faults.hostile import HostilePlatform, world
+from support.hostile_platform import HostilePlatform, world
 
 from versori_magics.notebook.session import CURRENT
 
 
 @pytest.fixture(scope="module")
-def _server() -> Iterator[HostilePlatform]:
-    with HostilePlatform() as made:
-        yield made
+def _module_platform() -> Iterator[HostilePlatform]:
+    with HostilePlatform() as platform:
+        yield platform
 
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Give each test a session of its own, no settings, and a folder for journals."""
+    """Give each test an unconnected session, no settings, and its own folder for journals."""
     for name in ("SERVER", "ORGANISATION", "TOKEN", "AUTH", "CONTEXT", "PROTECT", "DEBUG"):
         monkeypatch.delenv(f"VERSORI_{name}", raising=False)
     (tmp_path / "config.yaml").write_text("")
     monkeypatch.setenv("VERSORI_CONFIG", str(tmp_path / "config.yaml"))
     monkeypatch.setenv("VERSORI_JOURNAL", str(tmp_path / "runs"))
-    CURRENT.tell({})
+    CURRENT.connect({})
     yield
-    CURRENT.tell({})
+    CURRENT.connect({})
 
 
 @pytest.fixture
-def platform(_server: HostilePlatform, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostilePlatform]:
-    """Give a platform of five free, two static and two dynamic connections, and connect to it by the environment."""
-    _server.token = "t0ken-for-tests-only"
-    _server.reset(world(free=5, static=2, dynamic=2))
-    for name, value in _server.env().items():
+def platform(_module_platform: HostilePlatform, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostilePlatform]:
+    """Return a platform with five unused, two static and two dynamic connections that the environment connects to."""
+    _module_platform.token = "t0ken-for-tests-only"
+    _module_platform.reset(world(free=5, static=2, dynamic=2))
+    for name, value in _module_platform.env().items():
         monkeypatch.setenv(name, value)
-    yield _server
+    yield _module_platform
     CURRENT.close()
-    _server.wait_for(lambda: _server.open_connections == 0)
-    _server.verify()
+    _module_platform.wait_for(lambda: _module_platform.open_connections == 0)
+    _module_platform.verify()
 
 
 @pytest.fixture
-def types(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], io.StringIO]:
-    """Type a text, as a person would at a terminal; what stays of it was not read."""
+def type_at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], io.StringIO]:
+    """Return a function that types a text at a terminal and returns the input, which contains what was not read."""
 
-    def type_(text: str) -> io.StringIO:
+    def type_text(text: str) -> io.StringIO:
         stdin = io.StringIO(text)
         monkeypatch.setattr("sys.stdin", stdin)
         return stdin
 
-    return type_
+    return type_text

@@ -1,138 +1,221 @@
-"""Asking a person: what is asked, and what counts as an answer."""
+"""Asking a person: the question, and the answers that count as consent."""
 
 import io
 import sys
+import traceback
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from versori_magics.deletion.plan import PlanRow, Verdict
+from versori_magics.cleanup.consent import Consent, typed_consent
+from versori_magics.cleanup.plan import PlanRow, Verdict
 from versori_magics.errors import ConsentError, SettingsError
-from versori_magics.notebook.prompts import ask_token, confirm, what_goes, what_to_type
-from versori_magics.notebook.shown import DeletionPlan
+from versori_magics.notebook.display.results import DeletionPlan
+from versori_magics.notebook.prompts import ask_for_consent, ask_for_token
+from versori_magics.presentation.words import consent_request, deletion_question
 
 ORGANISATION = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
-Types = Callable[[str], io.StringIO]
+TypeText = Callable[[str], io.StringIO]
 
 
-def plan(delete: int = 0, *, breaks: int = 0, kept: int = 0, name: str = "One") -> DeletionPlan:
+def make_plan(delete: int = 0, *, breaking: int = 0, kept: int = 0, name: str = "One") -> DeletionPlan:
+    """Return a plan that deletes some rows, `breaking` of them in use, and keeps others."""
     rows = [
-        PlanRow(f"01{n:024}", Verdict.DELETE, name, "Shop", in_use=n < breaks, used_by="Orders", running=2)
+        PlanRow(f"01{n:024}", Verdict.DELETE, name, "Shop", in_use=n < breaking, used_by="Orders", running=2)
         for n in range(delete)
     ]
     rows += [PlanRow(f"02{n:024}", Verdict.IN_USE, in_use=True) for n in range(kept)]
     return DeletionPlan("01ARZ3NDEKTSV4RRFFQ69G5FAV", "https://server", ORGANISATION, "", tuple(rows))
 
 
+# Consent.
+
+
 @pytest.mark.parametrize(
-    ("made", "typed"),
+    ("plan", "typed"),
     [
-        (plan(1), "y"),
-        (plan(1), "Y"),
-        (plan(1), "yes"),
-        (plan(1, kept=5), " y "),
-        (plan(2), "delete 2"),
-        (plan(2), "  Delete   2 "),
-        (plan(12, kept=3), "delete 12"),
-        (plan(1, breaks=1), "break 1"),
-        (plan(5, breaks=2), "break 2"),
+        (make_plan(1), "y"),
+        (make_plan(1), "Y"),
+        (make_plan(1), "yes"),
+        (make_plan(1, kept=5), " y "),
+        (make_plan(2), "delete 2"),
+        (make_plan(2), "  Delete   2 "),
+        (make_plan(12, kept=3), "delete 12"),
+        (make_plan(1, breaking=1), "break 1"),
+        (make_plan(5, breaking=2), "break 2"),
     ],
 )
-def test_the_one_right_answer_consents(types: Types, made: DeletionPlan, typed: str) -> None:
-    types(typed + "\n")
-    confirm(made)
+def test_the_required_words_are_a_consent_to_exactly_this_plan(
+    type_at_terminal: TypeText, plan: DeletionPlan, typed: str
+) -> None:
+    type_at_terminal(typed + "\n")
+    consent = ask_for_consent(plan)
+    assert consent == Consent(plan.digest, in_advance=False)
+    consent.check(plan)
+    with pytest.raises(ConsentError, match="The consent is for another plan"):
+        consent.check(make_plan(7))
 
 
 @pytest.mark.parametrize(
-    ("made", "typed"),
+    ("plan", "typed"),
     [
-        *((plan(1), typed) for typed in ("", "n", "no", "yy", "y y", "delete", "delete 1", "1", "ye", "да", "\uff59")),
         *(
-            (plan(2), typed)
+            (make_plan(1), typed)
+            for typed in ("", "n", "no", "yy", "y y", "delete", "delete 1", "1", "ye", "да", "\uff59")
+        ),
+        *(
+            (make_plan(2), typed)
             for typed in ("", "y", "yes", "delete", "delete 1", "delete 3", "2", "delete 2.", "delete \uff12")
         ),
-        *((plan(12, kept=3), typed) for typed in ("delete 15", "delete 3", "delete 1 2", "delete1 2")),
-        *((plan(5, breaks=2), typed) for typed in ("", "y", "delete 5", "break 5", "break", "delete 5 break 2")),
-        *((plan(1, breaks=1), typed) for typed in ("y", "yes", "break", "break 0")),
-        *((plan(0, kept=2), typed) for typed in ("y", "delete 0", "", "yes", "break 0")),
+        *((make_plan(12, kept=3), typed) for typed in ("delete 15", "delete 3", "delete 1 2", "delete1 2")),
+        *((make_plan(5, breaking=2), typed) for typed in ("", "y", "delete 5", "break 5", "break", "delete 5 break 2")),
+        *((make_plan(1, breaking=1), typed) for typed in ("y", "yes", "break", "break 0")),
+        *((make_plan(0, kept=2), typed) for typed in ("y", "delete 0", "", "yes", "break 0")),
     ],
 )
-def test_anything_else_does_not(types: Types, made: DeletionPlan, typed: str) -> None:
-    types(typed + "\n")
+def test_any_other_answer_is_not_a_consent(type_at_terminal: TypeText, plan: DeletionPlan, typed: str) -> None:
+    type_at_terminal(typed + "\n")
     with pytest.raises(ConsentError, match="so nothing was sent"):
-        confirm(made)
+        ask_for_consent(plan)
 
 
 @given(st.text(max_size=30))
-def test_no_text_that_is_not_the_answer_consents(typed: str) -> None:
-    if " ".join(typed.split()).lower() != "delete 3":
-        assert not plan(3).is_consent(typed)
-    if " ".join(typed.split()).lower() not in {"y", "yes"}:
-        assert not plan(1).is_consent(typed)
+def test_no_text_but_the_required_words_is_a_consent(typed: str) -> None:
+    words = " ".join(typed.split()).lower()
+    if words != "delete 3":
+        assert typed_consent(make_plan(3), typed) is None
+    if words not in {"y", "yes"}:
+        assert typed_consent(make_plan(1), typed) is None
 
 
-def test_the_prompt_names_what_goes_where_and_what_to_type(types: Types, capsys: pytest.CaptureFixture[str]) -> None:
-    types("y\n")
-    confirm(plan(1))
+def test_nobody_is_asked_twice(type_at_terminal: TypeText) -> None:
+    stdin = type_at_terminal("delete 1\ndelete 2\n")
+    with pytest.raises(ConsentError):
+        ask_for_consent(make_plan(2))
+    assert stdin.read() == "delete 2\n"
+
+
+# The question.
+
+
+def test_the_question_names_the_rows_the_server_and_the_words_to_type(
+    type_at_terminal: TypeText, capsys: pytest.CaptureFixture[str]
+) -> None:
+    type_at_terminal("y\n")
+    ask_for_consent(make_plan(1))
     assert capsys.readouterr().out == (
         "Delete 'One' (Shop, 01000000000000000000000000): nobody uses it.\n"
         f"server https://server, organisation {ORGANISATION}\nDelete it? y/N: "
     )
-    types("break 2\n")
-    confirm(plan(5, breaks=2, kept=4))
+    type_at_terminal("break 2\n")
+    ask_for_consent(make_plan(5, breaking=2, kept=4))
     assert capsys.readouterr().out == (
         "Delete 5 of 9 selected connections, 2 of them in use (breaks 4 running environments).\n"
-        f"server https://server, organisation {ORGANISATION}\nType break 2 to go on, anything else to stop: "
+        f"server https://server, organisation {ORGANISATION}\nType break 2 to continue, anything else to stop: "
     )
 
 
-def test_one_that_is_in_use_is_asked_for_with_its_users() -> None:
-    assert what_goes(plan(1, breaks=1)).endswith(": Orders.")
-    assert what_to_type(plan(1, breaks=1)) == "Type break 1 to go on, anything else to stop"
+def test_the_question_about_one_connection_in_use_names_its_users() -> None:
+    assert deletion_question(make_plan(1, breaking=1)).endswith(": Orders.")
+    assert consent_request(make_plan(1, breaking=1)) == "Type break 1 to continue, anything else to stop"
 
 
-def test_nothing_of_a_server_steers_the_terminal_at_the_prompt() -> None:
-    asked = what_goes(plan(1, name="a\x1b[2J\u202e\r\n" + "b" * 500))
-    assert asked.isprintable()
-    assert len(asked) < 300
+def test_a_name_from_the_server_cannot_control_the_terminal_at_the_prompt() -> None:
+    question = deletion_question(make_plan(1, name="a\x1b[2J\u202e\r\n" + "b" * 500))
+    assert question.isprintable()
+    assert len(question) < 300
 
 
-def test_where_nobody_can_be_asked_it_is_an_error_that_says_how(types: Types, monkeypatch: pytest.MonkeyPatch) -> None:
-    types("")  # the end of the input, at once
+# Nobody to ask.
+
+
+def test_without_anybody_to_ask_the_error_says_how_to_run_unattended(
+    type_at_terminal: TypeText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_at_terminal("")  # the input ends at once
     with pytest.raises(ConsentError) as caught:
-        confirm(plan(3))
+        ask_for_consent(make_plan(3))
     assert str(caught.value) == (
         "Nobody can be asked to confirm here, so nothing was sent (3 to delete).\n"
-        "Running unattended? Look at the plan (--dry-run), then add --yes."
+        "For an unattended run, review the plan (--dry-run), then add --yes."
     )
+    assert caught.value.__context__ is None
     closed = io.StringIO()
     closed.close()
     for stdin in (None, closed):
         monkeypatch.setattr("sys.stdin", stdin)
-        with pytest.raises(ConsentError, match="Nobody can be asked"):
-            confirm(plan(3))
+        with pytest.raises(ConsentError, match="Nobody can be asked") as caught:
+            ask_for_consent(make_plan(3))
+        assert caught.value.__context__ is None
 
 
-def test_what_was_typed_is_shown_safely_and_cut(types: Types) -> None:
-    types("\x1b[31m" + "x" * 300 + "\n")
+def test_the_stop_button_at_the_prompt_is_not_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_question: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ask_for_consent(make_plan(3))
+
+
+def test_a_wrong_answer_is_shown_safely_and_cut(type_at_terminal: TypeText) -> None:
+    type_at_terminal("\x1b[31m" + "x" * 300 + "\n")
     with pytest.raises(ConsentError) as caught:
-        confirm(plan(2))
+        ask_for_consent(make_plan(2))
     assert "\x1b" not in str(caught.value)
     assert len(str(caught.value)) < 200
-    assert str(caught.value).endswith("Repeat it and type delete 2.")
+    assert str(caught.value).endswith("Try again and type delete 2.")
+
+
+# The token.
 
 
 @pytest.mark.parametrize("stdin", [io.StringIO("t0ken\n"), None])
-def test_a_token_is_never_asked_for_where_it_would_be_seen(
+def test_a_token_is_never_asked_for_if_it_would_be_shown_while_typed(
     monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None
 ) -> None:
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # imported by something, and yet this is no kernel
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # it is imported, but this is not a kernel
     monkeypatch.setattr("sys.stdin", stdin)
     with pytest.raises(SettingsError) as caught:
-        ask_token("https://server")
+        ask_for_token("https://server")
     assert str(caught.value) == (
-        "There is no token for https://server, and nobody can be asked for one here.\nSet VERSORI_TOKEN."
+        "There is no token for https://server, and nobody can be asked for one.\nSet VERSORI_TOKEN."
     )
     assert stdin is None or stdin.read() == "t0ken\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_token_typed_at_a_terminal_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", lambda _prompt: " t0ken ")
+    token = ask_for_token("https://server")
+    assert str(token) == "***"
+    assert token.reveal() == "t0ken"
+
+
+def test_a_token_prompt_without_an_answer_is_an_error_without_a_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end_of_input(_prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", end_of_input)
+    with pytest.raises(SettingsError, match="nobody can be asked") as caught:
+        ask_for_token("https://server")
+    assert caught.value.__context__ is None
+
+
+def test_no_variable_in_the_traceback_of_an_invalid_token_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", lambda _prompt: "t0ken with\nblanks")
+    with pytest.raises(SettingsError) as caught:
+        ask_for_token("https://server")
+    assert "t0ken" not in str(caught.value)
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb) if "versori_magics" in frame.f_code.co_filename]
+    assert [frame.f_code.co_name for frame in frames] == ["ask_for_token", "parse_token"]
+    assert "t0ken" not in repr([frame.f_locals for frame in frames])

@@ -1,53 +1,46 @@
-"""Where nobody can click: a form that nobody sees must not pass for work that was done."""
+"""Tells whether somebody can click, so that a form that nobody sees does not pass for work that was done."""
 
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from IPython.core.getipython import get_ipython
 
 from versori_magics.errors import VersoriError
 
-INJECTED = "# Parameters"  # papermill puts this at the head of the cell that it adds
-_IMPORT = re.compile(r"\b(?:import|from)\s+papermill\b")
+if TYPE_CHECKING:
+    from ipykernel.kernelbase import Kernel
 
 
-def refuse_papermill() -> None:
-    """Raise where papermill runs the notebook: the cell would be green with nothing done.
+def refuse_if_nobody_can_click() -> None:
+    """Raise if a tool runs the notebook unattended: the cell would be green with nothing done.
 
     Raises
     ------
     VersoriError
-        With what to use in place of the form.
+        With the magic to use instead of the form.
     """
-    if _under_papermill():
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is not None and not _can_click(kernel):
         raise VersoriError(
-            "A form needs somebody who clicks, and papermill has nobody: nothing was done.",
-            hint="Use %versori_delete ORG SELECTION --yes; notebooks/cleanup-runbook.ipynb is made for papermill.",
+            "The form needs a person who clicks, but this notebook is run by a tool. Nothing was done.",
+            hint="Use %versori_delete ORG SELECTION --yes; notebooks/cleanup-runbook.ipynb shows how.",
         )
 
 
-def _under_papermill() -> bool:
-    """Tell whether papermill started the kernel; it tells a kernel nothing of itself, so by its traces."""
-    shell = get_ipython()
-    kernel = getattr(shell, "kernel", None)
-    # A person may open papermill's record and run it: their page can be asked, papermill cannot.
-    if shell is None or kernel is None or kernel.get_parent().get("content", {}).get("allow_stdin"):
-        return False
-    if any(str(cell).startswith(INJECTED) for cell in shell.user_ns.get("In", [])):
-        return True
-    # jupyter_client tells a kernel who started it.
-    parent = Path("/proc", os.environ.get("JPY_PARENT_PID", str(os.getppid())))
-    try:
-        command = [os.fsdecode(word) for word in (parent / "cmdline").read_bytes().split(b"\0")]
-    except OSError:
-        return False
-    what = next((word for word in command[1:] if not word.startswith("-")), "")  # script, module or code
-    if any("papermill" in Path(word).name for word in (command[0], what)) or _IMPORT.search(what):
-        return True
-    try:
-        return what.endswith(".py") and bool(_IMPORT.search((parent / "cwd" / what).read_text(errors="replace")))
-    except OSError:
-        return False
+def _can_click(kernel: Kernel) -> bool:
+    """Tell whether the frontend of the current request shows live widgets.
+
+    Papermill, nbclient, nbconvert and `jupyter execute` do not allow input; notebooks that people use do. Voilà does
+    not allow input either, but shows widgets. A message of a widget comes from somebody's click.
+    """
+    request = kernel.get_parent()  # type: ignore[no-untyped-call]  # ipykernel's
+    is_widget_message = request.get("header", {}).get("msg_type") == "comm_msg"
+    return is_widget_message or bool(request.get("content", {}).get("allow_stdin")) or _is_voila(kernel)
+
+
+def _is_voila(kernel: Kernel) -> bool:
+    # Programs that are started below Voilà inherit its variables, so the id must be that of this kernel.
+    voila_kernel = os.environ.get("VOILA_KERNEL_ID", "")
+    return bool(voila_kernel) and voila_kernel in str(getattr(kernel.parent, "connection_file", ""))

@@ -1,0 +1,93 @@
+import json
+
+import msgspec
+import pytest
+from support.cleanup_examples import ORGANISATION, RUN, SERVER, make_id, make_row
+
+from versori_magics.cleanup.plan import Verdict
+from versori_magics.cleanup.records import (
+    OUTCOME_OF_VERDICT,
+    Outcome,
+    Record,
+    RowOutcome,
+    RowPlanned,
+    RowSent,
+    RunClosed,
+    RunHeader,
+    RunResumed,
+)
+from versori_magics.errors import FieldError
+
+KEY = make_id(1)
+# Journals outlive the version that wrote them, so these names must not change.
+FORMAT = [
+    (
+        RunHeader(1, RUN, "0.1", SERVER, ORGANISATION, "d" * 64, "2026-01-01", 2, (KEY,)),
+        {
+            "record": "header",
+            "format": 1,
+            "run": RUN,
+            "version": "0.1",
+            "server": SERVER,
+            "organisation": ORGANISATION,
+            "digest": "d" * 64,
+            "started": "2026-01-01",
+            "rows": 2,
+            "breaking": [KEY],
+        },
+    ),
+    (
+        RowPlanned(make_row(1, Verdict.IN_USE, system="Shop", reason="Orders", kind="static", in_use=True, running=2)),
+        {
+            "record": "planned",
+            "row": {
+                "id": KEY,
+                "verdict": "in_use",
+                "name": "connection 1",
+                "system": "Shop",
+                "reason": "Orders",
+                "kind": "static",
+                "in_use": True,
+                "used_by": "",
+                "running": 2,
+                "updated_at": "",
+            },
+        },
+    ),
+    (RowSent(KEY, 2, "then"), {"record": "sent", "id": KEY, "attempt": 2, "time": "then"}),
+    (
+        RowOutcome(KEY, Outcome.REFUSED, 422, "7", "no", (FieldError("a", "is odd"),), "why", 3, 1.5),
+        {
+            "record": "outcome",
+            "id": KEY,
+            "outcome": "refused",
+            "status": 422,
+            "code": "7",
+            "message": "no",
+            "fields": [["a", "is odd"]],
+            "details": "why",
+            "attempts": 3,
+            "seconds": 1.5,
+        },
+    ),
+    (RunResumed("then", "0.1"), {"record": "resumed", "time": "then", "version": "0.1"}),
+    (RunClosed("then", "the token died"), {"record": "end", "time": "then", "stopped": "the token died"}),
+]
+
+
+@pytest.mark.parametrize(("record", "line"), FORMAT, ids=lambda value: type(value).__name__)
+def test_record_keeps_its_file_format(record: Record, line: dict[str, object]) -> None:
+    assert json.loads(msgspec.json.encode(record)) == line
+    assert msgspec.json.decode(json.dumps(line), type=Record) == record
+
+
+def test_outcomes_and_verdicts_keep_their_names() -> None:
+    assert [outcome.value for outcome in Outcome] == [
+        *("deleted", "already_gone", "in_use", "protected", "changed"),
+        *("refused", "failed", "unknown", "not_attempted"),
+    ]
+    assert [verdict.value for verdict in Verdict] == ["delete", "in_use", "protected", "not_found"]
+
+
+def test_every_verdict_but_delete_is_an_outcome() -> None:
+    assert set(OUTCOME_OF_VERDICT) == set(Verdict) - {Verdict.DELETE}

@@ -1,0 +1,223 @@
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.cleanup_examples import (
+    FORBIDDEN,
+    GONE,
+    LOST,
+    PAGE_404,
+    TOKEN_REFUSED,
+    UNSENT,
+    InstantClock,
+    ScriptedDelete,
+    make_executor,
+    make_id,
+    make_plan,
+    make_platform,
+    make_row,
+    page,
+    plan_of,
+    refused,
+)
+
+from versori_magics.api.retry import RetryPolicy
+from versori_magics.cleanup.journal import is_under_way, read_journal
+from versori_magics.cleanup.plan import PlanRow, Verdict
+from versori_magics.cleanup.records import Outcome, RowOutcome
+from versori_magics.cleanup.report import Report
+from versori_magics.cleanup.run import (
+    RunOptions,
+    recorded_report,
+    start_run,
+)
+from versori_magics.cleanup.stop_button import StopButton
+from versori_magics.errors import JournalError, PlatformError
+
+ANSWERS = st.sampled_from(
+    [
+        *(None, LOST, UNSENT, GONE, PAGE_404, TOKEN_REFUSED, FORBIDDEN, RuntimeError("a bug"), page(502), page(307)),
+        *(refused(500), refused(409), refused(400), refused(429)),
+        *(refused(429, retry_after=2.0), refused(503, retry_after=9_999.0)),
+    ]
+)
+
+
+def no_recheck(_: object) -> Any:
+    raise AssertionError("this test does not look at its rows again")
+
+
+# Outcomes.
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    answers=st.lists(st.lists(ANSWERS, max_size=5), min_size=1, max_size=8),
+    kept=st.integers(0, 3),
+    workers=st.integers(1, 32),
+    stop_at=st.one_of(st.none(), st.integers(1, 12)),
+    exists=st.sampled_from([True, False, None]),
+)
+def test_every_planned_row_has_exactly_one_outcome_whatever_happens(
+    answers: list[list[Exception | None]], kept: int, workers: int, stop_at: int | None, exists: bool | None
+) -> None:
+    to_delete = [make_row(number) for number in range(len(answers))]
+    plan = make_plan(*to_delete, *(make_row(50 + n, Verdict.IN_USE, reason="Orders") for n in range(kept)))
+    delete = ScriptedDelete({row.id: list(scripted) for row, scripted in zip(to_delete, answers, strict=True)})
+    stop_button = StopButton()
+    sent_after_stop = []
+
+    def stop_run(key: str) -> None:
+        if stop_button.stop.is_set():
+            sent_after_stop.append(key)
+        if len(delete.sends) == stop_at:
+            stop_button.stop.set()
+
+    delete.before_send = stop_run
+    with tempfile.TemporaryDirectory() as folder:
+        platform = make_platform(delete, lambda *_: exists)
+        options = RunOptions(workers=workers, clock=InstantClock(), stop_button=stop_button)
+        report = start_run(plan, platform, Path(folder), options, None)
+        assert report == Report.replay(read_journal(Path(report.journal)), report.journal)
+        assert [row.id for row in report.rows] == [row.id for row in plan.rows]
+        assert sum(report.counts.values()) == len(plan.rows)
+        assert report.ended
+        assert len(sent_after_stop) <= workers - 1
+        sends = Counter(delete.sends)
+        assert sends.keys() <= {row.id for row in to_delete}
+        assert all(count <= RetryPolicy().sends * RetryPolicy().turns for count in sends.values())
+        assert {row.id: row.attempts for row in report.rows if row.attempts} == sends
+        for row in report.rows[len(to_delete) :]:
+            assert row.outcome == Outcome.IN_USE
+        for row in report.rows:
+            assert (row.outcome == Outcome.NOT_ATTEMPTED) <= (sends[row.id] == 0)
+        # The plan is executed only once: now nothing is sent, and the report is the same.
+        assert start_run(plan, platform, Path(folder), options, no_recheck) == report
+        assert Counter(delete.sends) == sends
+
+
+def test_rows_that_the_plan_keeps_have_their_verdict_as_outcome(tmp_path: Path) -> None:
+    plan = make_plan(
+        make_row(1, Verdict.IN_USE, reason="Orders"),
+        make_row(2, Verdict.PROTECTED, reason="a rule"),
+        make_row(3, Verdict.NOT_FOUND, reason="no such connection"),
+    )
+    delete = ScriptedDelete()
+    report = start_run(plan, make_platform(delete), tmp_path, RunOptions(), no_recheck)
+    assert [(row.outcome, row.message) for row in report.rows] == [
+        ("in_use", "Orders"),
+        ("protected", "a rule"),
+        ("already_gone", "no such connection"),
+    ]
+    assert delete.sends == []
+
+
+def test_second_press_returns_at_once_and_the_last_worker_closes_the_journal(tmp_path: Path) -> None:
+    stop_button, arrived, released = StopButton(), threading.Semaphore(0), threading.Event()
+
+    def delete(_: str) -> None:
+        arrived.release()
+        released.wait(10)
+
+    def press_twice() -> None:
+        for _ in range(16):
+            arrived.acquire()
+        stop_button.presses = 2
+        stop_button.stop.set()
+
+    threading.Thread(target=press_twice, daemon=True).start()
+    began = time.monotonic()
+    options = RunOptions(workers=16, stop_button=stop_button)
+    report = start_run(plan_of(50), make_platform(delete), tmp_path, options, None)
+    assert time.monotonic() - began < 1
+    assert (report.counts["unknown"], report.counts["not_attempted"]) == (16, 34)
+    assert all(row.seconds < 1 for row in report.rows)
+    assert not report.ended
+    assert report.stopped == "the stop button was pressed twice"
+    path = Path(report.journal)
+    assert is_under_way(path)
+    released.set()
+    for _ in range(500):
+        if not is_under_way(path):
+            break
+        time.sleep(0.01)
+    later = Report.replay(read_journal(path))
+    assert (later.counts["deleted"], later.counts["not_attempted"], later.ended) == (16, 34, True)
+
+
+# A second look at a plan.
+
+
+def test_only_rows_that_still_stand_as_planned_are_sent(tmp_path: Path) -> None:
+    delete = ScriptedDelete()
+
+    def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
+        assert rows == plan_of(3).rows
+        return [rows[1]], [RowOutcome(row.id, Outcome.CHANGED, message="kept") for row in (rows[0], rows[2])]
+
+    report = start_run(plan_of(3), make_platform(delete), tmp_path, RunOptions(), recheck)
+    assert delete.sends == [make_id(1)]
+    assert [row.outcome for row in report.rows] == ["changed", "deleted", "changed"]
+
+
+def test_failed_second_look_leaves_no_run_behind(tmp_path: Path) -> None:
+    delete = ScriptedDelete()
+
+    def recheck(_: object) -> Any:
+        raise PlatformError("no answer")
+
+    with pytest.raises(PlatformError, match="no answer"):
+        start_run(plan_of(1), make_platform(delete), tmp_path, RunOptions(), recheck)
+    assert delete.sends == []
+    assert list(tmp_path.iterdir()) == []
+
+
+# A plan is executed only once.
+
+
+def test_executed_plan_returns_its_recorded_report(tmp_path: Path) -> None:
+    delete = ScriptedDelete({make_id(1): [refused(400)]})
+    assert recorded_report(plan_of(2), tmp_path) is None
+    report = start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), None)
+    assert recorded_report(plan_of(2), tmp_path) == report
+    assert start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), no_recheck) == report
+    assert delete.sends == [make_id(0), make_id(1)]
+
+
+def test_plan_that_another_kernel_executed_meanwhile_returns_its_report(tmp_path: Path) -> None:
+    delete = ScriptedDelete()
+
+    def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
+        make_executor(tmp_path, plan_of(2), ScriptedDelete()).run(plan_of(2).rows)
+        return list(rows), []
+
+    report = start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), recheck)
+    assert delete.sends == []
+    assert report.counts["deleted"] == 2
+
+
+def test_one_of_two_threads_executes_a_plan(tmp_path: Path) -> None:
+    delete, barrier, messages = ScriptedDelete(), threading.Barrier(6), []
+    plan = plan_of(20)
+
+    def work() -> None:
+        barrier.wait()
+        try:
+            start_run(plan, make_platform(delete), tmp_path, RunOptions(), None)
+        except JournalError as error:
+            messages.append(error.message)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(delete.sends) == [row.id for row in plan.rows]
+    assert all("under way" in message for message in messages)

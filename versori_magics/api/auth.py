@@ -1,0 +1,177 @@
+"""Tokens, and the three ways to send one.
+
+httpx is imported only for a request: settings need `Secret` long before.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, NoReturn, get_args
+
+from versori_magics.errors import SettingsError, catch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import httpx
+
+AuthScheme = Literal["auto", "bearer", "jwt", "cookie"]
+AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
+# Long-lived JWTs from the account's "Signing keys" page have this issuer; the vendor's clients send them as
+# `Authorization: JWT`.
+SIGNING_KEY_ISSUER = "https://versori.com/sk/"
+MASK = "***"
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_QUOTABLE_WORD = 16  # letters; a longer word may be a token and is not quoted
+
+
+class Secret:
+    """A text that prints as ``***``; only `reveal` returns it.
+
+    Parameters
+    ----------
+    value : str
+        The secret.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself; call it as late as possible and do not keep the result in a variable."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(MASK, spec)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled or copied to a file")
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+
+def parse_token(token: str | Secret) -> Secret:
+    """Return a token that can be sent in a header.
+
+    Raises
+    ------
+    SettingsError
+        If it contains blanks, line breaks or characters that no header can carry. The message does not quote it.
+    """
+    # A Secret from here on: a traceback that shows local variables must not show the token.
+    token = Secret((token.reveal() if isinstance(token, Secret) else token).strip())
+    if problem := _token_problem(token):
+        raise problem
+    return token
+
+
+def _token_problem(token: Secret) -> SettingsError | None:
+    text = token.reveal()
+    if not text:
+        return SettingsError("The token is empty.", hint="Set VERSORI_TOKEN.")
+    if text.split(None, 1)[0].lower() in {"bearer", "jwt"} and len(text.split()) > 1:
+        return SettingsError(
+            "The token starts with the word Bearer or JWT.",
+            hint="Use the token alone; VERSORI_AUTH says how to send it.",
+        )
+    if not _TOKEN.fullmatch(text):
+        return SettingsError(
+            "The token contains characters that a token cannot have: blanks, line breaks or non-ASCII."
+        )
+    return None
+
+
+def parse_auth_scheme(text: str) -> AuthScheme:
+    """Return the scheme that a setting names.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such scheme; the message lists those that exist.
+    """
+    word = text.strip().lower()
+    for scheme in AUTH_SCHEMES:
+        if word == scheme:
+            return scheme
+    quoted = repr(word) if word.isalpha() and len(word) <= _QUOTABLE_WORD else "The configured value"
+    raise SettingsError(f"{quoted} is not an authentication scheme.", hint=f"Use {', '.join(AUTH_SCHEMES)}.")
+
+
+def jwt_claims(token: Secret) -> dict[str, object]:
+    """Return the unverified claims of a JWT; empty if the token is not a JWT.
+
+    They only choose the header and tell the expiry: the platform is the one that verifies.
+    """
+    if token.reveal().count(".") != 2:  # noqa: PLR2004 - header, payload and signature
+        return {}
+    import jwt
+
+    claims = catch(
+        lambda: jwt.decode(token.reveal(), options={"verify_signature": False}),
+        jwt.PyJWTError,
+        ValueError,
+        RecursionError,
+    )
+    return {} if isinstance(claims, Exception) else dict(claims)
+
+
+def token_expiry(token: Secret) -> datetime | None:
+    """Return when a JWT expires (UTC); None if the token is not a JWT or does not say."""
+    seconds = jwt_claims(token).get("exp")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        return None
+    expiry = catch(lambda: datetime.fromtimestamp(seconds, UTC), OverflowError, OSError, ValueError)
+    return None if isinstance(expiry, Exception) else expiry
+
+
+def choose_scheme(token: Secret, auth: AuthScheme = "auto") -> AuthScheme:
+    """Return how to send a token: ``bearer``, ``jwt`` or ``cookie``.
+
+    ``auto`` reads the token's issuer: a token from "Signing keys" is sent as JWT, every other one as bearer.
+    """
+    if auth != "auto":
+        return auth
+    issuer = jwt_claims(token).get("iss")
+    return "jwt" if isinstance(issuer, str) and issuer.startswith(SIGNING_KEY_ISSUER) else "bearer"
+
+
+def http_auth(token: Secret, scheme: AuthScheme) -> httpx.Auth:
+    """Return the `httpx.Auth` that adds the token to a request, at the last moment and nowhere else.
+
+    Parameters
+    ----------
+    token : Secret
+        The token.
+    scheme : AuthScheme
+        ``bearer``, ``jwt`` or ``cookie`` (the API key in the cookie named ``cookie``).
+    """
+    import httpx
+
+    class TokenAuth(httpx.Auth):
+        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+            if scheme == "cookie":
+                request.headers["Cookie"] = f"cookie={token.reveal()}"
+            else:
+                word = "JWT" if scheme == "jwt" else "Bearer"
+                request.headers["Authorization"] = f"{word} {token.reveal()}"
+            yield request
+
+    return TokenAuth()

@@ -1,0 +1,318 @@
+"""The client of one organisation: one method per operation of the platform's API."""
+
+from __future__ import annotations
+
+import random
+import threading
+from contextlib import closing
+from operator import attrgetter
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from versori_magics.api import models, protocol, retry
+from versori_magics.api.auth import Secret, choose_scheme, http_auth, parse_auth_scheme, parse_token
+from versori_magics.api.clock import Clock
+from versori_magics.api.ids import parse_ulid
+from versori_magics.api.pagination import PAGE_SIZES, Listing, fetch_all_pages
+from versori_magics.api.servers import parse_server
+from versori_magics.errors import ApiError, NotFoundError, PlatformError, TransportError, catch
+from versori_magics.text import one_line
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    import httpx
+
+T = TypeVar("T")
+
+BODY_LIMIT = 64 * 1024 * 1024  # bytes; far more than the largest page of 1,000 connections
+READ_SECONDS = 30.0  # a page of 1,000 connections takes a while
+DELETE_SECONDS = 10.0  # if the response is late, the run looks up whether the connection still exists
+CONNECT_SECONDS = 5.0
+
+
+class _ListRequest(Protocol):
+    """Builds the request of a paged list."""
+
+    def __call__(self, organisation: str, **query: str) -> protocol.ApiRequest: ...
+
+
+class Client:
+    """Calls the API for one organisation of one server; safe to use from several threads.
+
+    Parameters
+    ----------
+    server : str
+        ``production``, ``staging``, ``development`` or a URL (https, or http to this machine).
+    organisation : str
+        ULID.
+    token : str or Secret
+        API key or JWT.
+    auth : str
+        ``auto`` (default; reads the token's issuer), ``bearer``, ``jwt`` or ``cookie``.
+    policy : retry.RetryPolicy, optional
+        For reads. A delete is sent once, as the run that journals each send also repeats it.
+    clock : Clock, optional
+        The time and the waiting.
+    transport : httpx.BaseTransport, optional
+        Used for all requests instead of connections to the server; for tests.
+
+    Raises
+    ------
+    SettingsError
+        If server, organisation, token or auth is invalid.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        organisation: str,
+        token: str | Secret,
+        auth: str = "auto",
+        *,
+        policy: retry.RetryPolicy | None = None,
+        clock: Clock | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        from versori_magics.api.transport import TransportPool, open_pool
+
+        self.server = parse_server(server)
+        self.organisation = parse_ulid(organisation, "organisation")
+        self._token = parse_token(token)
+        self.auth = choose_scheme(self._token, parse_auth_scheme(auth))
+        self._policy = policy or retry.RetryPolicy()
+        self._clock = clock or Clock()
+        self._page_sizes: dict[str, int | None] = {}  # the granted one, per list
+        self._auth = http_auth(self._token, self.auth)
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _user_agent()}
+        self._pool = open_pool(self.server) if transport is None else TransportPool(lambda: transport)
+
+    def __repr__(self) -> str:
+        return f"Client({self.server!r}, {self.organisation!r}, ***, auth={self.auth!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections to the server; requests under way end first."""
+        self._pool.close()
+
+    def connections(
+        self, *, system_id: str | None = None, end_user_id: str | None = None
+    ) -> Listing[models.Connection]:
+        """List all connections of the organisation.
+
+        Parameters
+        ----------
+        system_id, end_user_id : str, optional
+            ULIDs. List only the connections to this system, or of this end user.
+
+        Raises
+        ------
+        PlatformError
+            If a page fails or the list is incomplete.
+        """
+        query = {name: value for name, value in (("system_id", system_id), ("end_user_id", end_user_id)) if value}
+        return self._list("connections", protocol.list_connections, models.Page[models.Connection], query)
+
+    def systems(self) -> Listing[models.System]:
+        """List all systems of the organisation."""
+        return self._list("systems", protocol.list_systems, models.Page[models.System], {})
+
+    def connection(self, connection: str, stop: threading.Event | None = None) -> models.Connection:
+        """Return one connection.
+
+        Raises
+        ------
+        NotFoundError
+            If it does not exist. Only if the error is `documented` did the platform itself say so.
+        """
+        return self._read(protocol.get_connection(self.organisation, connection), models.Connection, stop)
+
+    def exists(self, connection: str, stop: threading.Event | None = None) -> bool | None:
+        """Tell whether a connection exists; None if that cannot be learned now."""
+        try:
+            self.connection(connection, stop)
+        except NotFoundError as error:
+            return False if error.documented else None
+        except PlatformError:
+            return None
+        return True
+
+    def delete(self, connection: str) -> None:
+        """Send one request to delete a connection.
+
+        Raises
+        ------
+        ApiError, TransportError
+            If the response is anything but the documented 204.
+        """
+        request = protocol.delete_connection(self.organisation, connection)
+        response = self._send(request, DELETE_SECONDS)
+        if isinstance(response, TransportError):
+            raise response
+        protocol.raise_unless_deleted(request, response)
+
+    def projects(self) -> list[models.Project]:
+        """List the projects with their environments. ListProjects is not paged.
+
+        Raises
+        ------
+        PlatformError
+            If the request fails or the response contains no list.
+        """
+        projects = self._read(protocol.list_projects(self.organisation), models.Projects).projects
+        if projects is None:
+            raise PlatformError("The response of ListProjects contains no list of projects.")
+        return projects
+
+    def environment_connections(
+        self, project: str, environment: str, stop: threading.Event | None = None
+    ) -> Listing[models.ConnectionReference]:
+        """List the static connections of one environment."""
+
+        def fetch_page(_: int | None, cursor: str | None) -> models.Page[models.ConnectionReference]:
+            query = {"after": cursor} if cursor else {}
+            request = protocol.list_environment_connections(self.organisation, project, environment, **query)
+            return self._read(request, models.Page[models.ConnectionReference], stop)
+
+        # ListEnvironmentConnections documents no page size.
+        noun = f"connections of environment {environment}"
+        return fetch_all_pages(fetch_page, attrgetter("id"), noun, page_size=None)[0]
+
+    def activations(self, environment: str, stop: threading.Event | None = None) -> list[models.Activation]:
+        """List the end users who are activated in one environment."""
+        return self._read(protocol.list_activations(self.organisation, environment), list[models.Activation], stop)
+
+    def end_users(self, search: str) -> list[models.EndUser]:
+        """List the end users that match a search."""
+
+        def fetch_page(_: int | None, cursor: str | None) -> models.EndUserPage:
+            query = {"after": cursor} if cursor else {}
+            return self._read(protocol.list_end_users(self.organisation, search=search, **query), models.EndUserPage)
+
+        # ListEndUsers documents no page size.
+        return fetch_all_pages(fetch_page, attrgetter("id"), "end users", page_size=None)[0].items
+
+    def _list(
+        self, noun: str, build_request: _ListRequest, page_type: type[models.Page[T]], query: dict[str, str]
+    ) -> Listing[T]:
+        def fetch_page(page_size: int | None, cursor: str | None) -> models.Page[T]:
+            paging = {name: str(value) for name, value in (("first", page_size), ("after", cursor)) if value}
+            return self._read(build_request(self.organisation, **paging, **query), page_type)
+
+        page_size = self._page_sizes.get(noun, PAGE_SIZES[0])
+        listing, self._page_sizes[noun] = fetch_all_pages(fetch_page, attrgetter("id"), noun, page_size)
+        return listing
+
+    def _read(self, request: protocol.ApiRequest, body_type: type[T], stop: threading.Event | None = None) -> T:
+        """Send a read until it succeeds or the policy gives up."""
+        stop = stop or threading.Event()
+        start = self._clock.now()  # moved by each pause that the platform asks for, which the policy does not count
+        attempt = 0
+        while True:
+            attempt += 1
+            result = self._read_once(request, body_type)
+            if not isinstance(result, PlatformError):
+                return result
+            elapsed = self._clock.now() - start
+            decision = retry.decide(self._policy, attempt, elapsed, result, random.random())  # noqa: S311 - jitter
+            if isinstance(decision, retry.GiveUp) or not self._clock.wait(stop, decision.wait):
+                if isinstance(result, ApiError | TransportError):
+                    result.attempts = attempt
+                raise result
+            start += decision.wait if decision.pause else 0
+
+    def _read_once(self, request: protocol.ApiRequest, body_type: type[T]) -> T | PlatformError:
+        response = self._send(request, READ_SECONDS)
+        if isinstance(response, PlatformError):
+            return response
+        return catch(lambda: protocol.decode_response(request, response, body_type), PlatformError)
+
+    def _send(self, request: protocol.ApiRequest, seconds: float) -> protocol.ApiResponse | TransportError:
+        """Send a request once, and return its response or the error that it failed with.
+
+        The caller raises the error: raised in an ``except`` block, it would carry httpx's frames in its context, and
+        with them the header that contains the token.
+        """
+        import httpx
+
+        if self._pool.is_closed:
+            return _no_response(request, "the client is closed", sent=False)
+        deadline = self._clock.now() + seconds + CONNECT_SECONDS
+        try:
+            # Not through httpx.Client, because its redirects, cookies and hooks are not wanted.
+            with (
+                self._pool.lend(seconds + CONNECT_SECONDS) as transport,
+                closing(transport.handle_request(self._signed(request, seconds))) as response,
+            ):
+                return self._receive(request, response, deadline, seconds)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            return _no_response(request, _reason(error), sent=False)
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
+            is_late = self._clock.now() > deadline  # the pool has then closed the connection
+            return _no_response(request, _too_slow(seconds) if is_late else _reason(error))
+        except KeyboardInterrupt:
+            pass
+        raise KeyboardInterrupt  # a new one, because the original carries httpx's frames too
+
+    def _signed(self, request: protocol.ApiRequest, seconds: float) -> httpx.Request:
+        """Return a request with the token in it. Do not assign it to a variable, which a traceback might show."""
+        import httpx
+
+        unsigned = httpx.Request(
+            request.method,
+            self.server + request.path,
+            params=request.query or None,
+            headers=self._headers,
+            extensions={
+                "timeout": {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds},
+            },
+        )
+        return next(self._auth.sync_auth_flow(unsigned))
+
+    def _receive(
+        self, request: protocol.ApiRequest, response: httpx.Response, deadline: float, seconds: float
+    ) -> protocol.ApiResponse | TransportError:
+        """Return a response once its whole body has arrived."""
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > BODY_LIMIT:
+                return _no_response(request, f"its body is longer than {BODY_LIMIT:,} bytes")
+            if self._clock.now() > deadline:
+                return _no_response(request, _too_slow(seconds))
+        complete = protocol.ApiResponse(response.status_code, dict(response.headers), bytes(body))
+        return protocol.mask_token(complete, self._token.reveal())
+
+
+def _no_response(request: protocol.ApiRequest, reason: str, *, sent: bool = True) -> TransportError:
+    return TransportError(
+        f"{'No complete response from' if sent else 'No connection to'} the platform: {reason}.",
+        hint="" if sent else "Check the network, the VPN and the server's address.",
+        method=request.method,
+        path=request.path,
+        sent=sent,
+    )
+
+
+def _too_slow(seconds: float) -> str:
+    return f"it took longer than {seconds:.0f} s"
+
+
+def _reason(error: Exception) -> str:
+    """Return the name of an error and its shortened text, unless the text may quote a header."""
+    text = one_line(error, 120)
+    may_quote_header = any(word in text.lower() for word in ("header", "authorization", "cookie", "bearer"))
+    return type(error).__name__ + (f" ({text})" if text and not may_quote_header else "")
+
+
+def _user_agent() -> str:
+    from versori_magics._version import __version__
+
+    return f"versori_magics/{__version__}"

@@ -1,0 +1,23 @@
+"""The time, and waiting that a stop event ends."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+
+POLL_SECONDS = 0.1  # nothing blocks longer without looking at its stop event
+
+
+class Clock:
+    """The time and the waiting in one place, so that tests can speed up both."""
+
+    def now(self) -> float:
+        """Return seconds since an arbitrary start; never goes back."""
+        return time.monotonic()
+
+    def wait(self, stop: threading.Event, seconds: float) -> bool:
+        """Wait, and return False as soon as `stop` is set."""
+        return not stop.wait(seconds)

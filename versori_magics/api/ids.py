@@ -1,0 +1,55 @@
+"""ULIDs: every id in a path of the API is checked, and written in upper case, before it is part of a URL."""
+
+from __future__ import annotations
+
+import re
+
+from versori_magics.errors import SettingsError, catch
+
+# Most ids arrive in upper case. python-ulid, which is slower to call and to import, parses the others.
+_CANONICAL = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_SHAPE = re.compile(r"[0-9A-Za-z]{26}")
+
+
+def canonical_ulid(text: object) -> str | None:
+    """Return a ULID in its canonical upper case, or None if `text` is not a ULID.
+
+    Parameters
+    ----------
+    text : object
+        Only a string can be a ULID; a number, bytes or None never is.
+    """
+    if not isinstance(text, str):
+        return None
+    if match := _CANONICAL.fullmatch(text):
+        return match[0]
+    if not _SHAPE.fullmatch(text):
+        return None
+    from ulid import ULID
+
+    ulid = catch(lambda: ULID.from_str(text), ValueError)
+    return None if isinstance(ulid, ValueError) else str(ulid)
+
+
+def parse_ulid(value: str, name: str) -> str:
+    """Return a setting's ULID in its canonical upper case.
+
+    Parameters
+    ----------
+    value : str
+        The setting; surrounding blanks are ignored.
+    name : str
+        The setting's name, for the message.
+
+    Raises
+    ------
+    SettingsError
+        If it is not a ULID. The message does not quote it: it may be a token that was put in the wrong setting.
+    """
+    ulid = canonical_ulid(value.strip())
+    if ulid is None:
+        raise SettingsError(
+            f"The {name} ({len(value.strip())} characters) is not a ULID.",
+            hint="A ULID has 26 characters, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV.",
+        )
+    return ulid

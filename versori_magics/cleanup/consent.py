@@ -1,0 +1,60 @@
+"""Consent: somebody agreed to exactly one plan, with words that say how many rows it deletes and breaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from versori_magics.errors import ConsentError
+
+if TYPE_CHECKING:
+    from versori_magics.cleanup.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """An agreement to one plan, which fits no other plan.
+
+    Parameters
+    ----------
+    plan : str
+        The id of the plan.
+    digest : str
+        Its digest.
+    in_advance : bool
+        Whether it was given before the plan was shown, as an option of an unattended run.
+    """
+
+    plan: str
+    digest: str
+    in_advance: bool
+
+    def check(self, plan: Plan) -> None:
+        """Raise a `ConsentError` if this is the consent to another plan."""
+        if (self.plan, self.digest) != (plan.id, plan.digest):
+            raise ConsentError(
+                "The consent is for another plan, so nothing was sent.", hint="Review this plan and agree to it."
+            )
+
+
+def required_words(plan: Plan) -> str:
+    """Return what a person types to agree: ``y`` for one row, ``delete N`` for more, ``break R`` if R are in use."""
+    if plan.to_break:
+        return f"break {len(plan.to_break)}"
+    return "y" if len(plan.to_delete) == 1 else f"delete {len(plan.to_delete)}"
+
+
+def typed_consent(plan: Plan, typed: str) -> Consent | None:
+    """Return the consent that was typed, or None if the words do not agree to this plan.
+
+    Enter never agrees, and nothing agrees to a plan that deletes nothing. Case and extra blanks do not matter.
+    """
+    words = " ".join(typed.split()).lower()
+    required = required_words(plan)
+    agreed = bool(plan.to_delete) and (words == required or (required == "y" and words == "yes"))
+    return Consent(plan.id, plan.digest, in_advance=False) if agreed else None
+
+
+def consent_in_advance(plan: Plan) -> Consent:
+    """Return the consent of whoever started an unattended run."""
+    return Consent(plan.id, plan.digest, in_advance=True)

@@ -1,0 +1,233 @@
+"""The executor: worker threads that take the rows of a run, one outcome each.
+
+A worker looks at the stop event before each send and in each wait, and finishes what it has in flight. Each send is in
+the journal before it leaves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from versori_magics.api.concurrency import run_in_threads
+from versori_magics.cleanup.records import Outcome
+from versori_magics.cleanup.row_deletion import RowDeletion
+from versori_magics.errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from versori_magics.cleanup.journal import Journal
+    from versori_magics.cleanup.plan import PlanRow
+    from versori_magics.cleanup.platform import Platform
+    from versori_magics.cleanup.records import RowOutcome
+    from versori_magics.cleanup.run_control import RunControl
+    from versori_magics.cleanup.stop_button import StopButton
+
+# With this many workers or fewer, each row is journalled just before its own send, so that kill -9 leaves open only
+# what was in flight. Above it, one row more per four workers is journalled ahead, in the same fsync.
+UNBATCHED_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """The state of a run at one moment.
+
+    Parameters
+    ----------
+    planned, done, in_flight : int
+        Rows to delete, rows with an outcome, requests under way.
+    outcomes : Counter
+        Outcome -> rows so far.
+    seconds : float
+        Since the start.
+    pause_left : float
+        Seconds until a pause that the platform asked for ends.
+    is_stopping : bool
+        Whether no further request will be sent.
+    latest : tuple of RowOutcome
+        The outcomes since the last progress.
+    """
+
+    planned: int
+    done: int
+    in_flight: int
+    outcomes: Counter[str]
+    seconds: float
+    pause_left: float
+    is_stopping: bool
+    latest: tuple[RowOutcome, ...] = ()
+
+
+class Executor:
+    """Deletes the rows of one run.
+
+    Parameters
+    ----------
+    platform : Platform
+        Where the rows are.
+    journal : Journal
+        Open; the executor closes it.
+    control : RunControl
+        The shared state of the run.
+    stop_button : StopButton
+        Its `stop` event is that of `control`.
+    workers : int
+        Most requests under way, 1 to 32.
+    """
+
+    def __init__(
+        self, platform: Platform, journal: Journal, control: RunControl, stop_button: StopButton, *, workers: int
+    ) -> None:
+        self._platform = platform
+        self._journal = journal
+        self._control = control
+        self._stop_button = stop_button
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._claim_lock = threading.Lock()
+        self._waiting: deque[RowDeletion] = deque()
+        self._journalled: deque[RowDeletion] = deque()
+        self._outcomes: Counter[str] = Counter()
+        self._latest: list[RowOutcome] = []
+        self._planned = 0
+        self._active_workers = 0
+        self._began = 0.0
+        self.stopped = ""
+        """Why the run ended before its last row; empty if it did not."""
+
+    def run(self, rows: Sequence[PlanRow], on_progress: Callable[[RunProgress], None] | None = None) -> None:
+        """Delete `rows`; afterwards each has an outcome in the journal's records, and the journal is closed.
+
+        After a second press of the stop button it returns at once; the last worker then closes the journal.
+
+        Parameters
+        ----------
+        rows : sequence of PlanRow
+            What to delete; nothing else is.
+        on_progress : callable, optional
+            Called with the progress, about ten times a second and once at the end, in the caller's thread.
+        """
+        self._began = self._control.clock.now()
+        self._waiting.extend(RowDeletion(row, self._platform, self._control, self._journal_sends) for row in rows)
+        self._planned = len(rows)
+        self._active_workers = count = min(self._workers, len(rows))
+
+        def keep_waiting() -> bool:
+            if on_progress is not None:
+                on_progress(self.progress())
+            return not self._stop_button.pressed_twice
+
+        try:
+            if count:
+                run_in_threads(self._work, count, keep_waiting)
+            else:
+                self._close()
+        except BaseException:
+            self._control.halt("it was interrupted")  # nobody watches any more, so nothing more may be sent
+            raise
+        finally:
+            self._interrupt_journalled()
+        if on_progress is not None:
+            on_progress(self.progress())
+
+    def progress(self) -> RunProgress:
+        """Return the state of the run now, with the outcomes since the last call."""
+        with self._lock:
+            outcomes, latest = Counter(self._outcomes), tuple(self._latest)
+            self._latest.clear()
+            done, unclaimed = outcomes.total(), len(self._waiting) + len(self._journalled)
+            return RunProgress(
+                planned=self._planned,
+                done=done,
+                in_flight=max(0, min(self._workers, self._planned - done - unclaimed)),
+                outcomes=outcomes,
+                seconds=self._control.clock.now() - self._began,
+                pause_left=self._control.throttle.pause_left,
+                is_stopping=self._control.stop.is_set(),
+                latest=latest,
+            )
+
+    def _work(self) -> None:
+        try:
+            while not self._control.stop.is_set():
+                deletion = self._claim()
+                if deletion is None:
+                    return
+                outcome = deletion.run_turn()
+                if outcome is not None:
+                    self._finish(outcome)
+                    continue
+                with self._lock:
+                    self._waiting.append(deletion)  # its next turn comes after all others
+        finally:
+            self._interrupt_journalled()
+            with self._lock:
+                self._active_workers -= 1
+                is_last = self._active_workers == 0
+            if is_last:
+                self._close()
+
+    def _claim(self) -> RowDeletion | None:
+        """Return the next row, whose send is in the journal, or None."""
+        with self._claim_lock:
+            if not self._journalled:
+                ahead = max(0, self._workers - UNBATCHED_WORKERS) // 4
+                batch = [self._waiting.popleft() for _ in range(min(1 + ahead, len(self._waiting)))]
+                unsent = [deletion for deletion in batch if not deletion.sends]
+                if unsent:
+                    self._journal_sends(*unsent)
+                self._journalled.extend(batch)
+            return self._pop_journalled()
+
+    def _pop_journalled(self) -> RowDeletion | None:
+        # Check and take in one step: the main thread takes rows too, without the claim lock.
+        try:
+            return self._journalled.popleft()
+        except IndexError:
+            return None
+
+    def _journal_sends(self, *deletions: RowDeletion) -> None:
+        """Journal the next send of each row; if that fails, halt, so that none of them is sent."""
+        try:
+            self._journal.sent(*((deletion.row.id, deletion.sends + 1) for deletion in deletions))
+        except JournalError as error:
+            self._control.halt(f"the journal could not be written any more. {error.message}")
+        else:
+            for deletion in deletions:
+                deletion.is_journalled = True
+
+    def _interrupt_journalled(self) -> None:
+        """Once the run is stopped, record every journalled but unclaimed row as not sent."""
+        while self._control.stop.is_set() and (deletion := self._pop_journalled()) is not None:
+            self._finish(deletion.interrupt())
+
+    def _finish(self, outcome: RowOutcome) -> None:
+        with self._lock:
+            self._outcomes[outcome.outcome] += 1
+            self._latest.append(outcome)
+        try:
+            self._journal.ended(outcome)
+        except JournalError as error:
+            self._control.halt(f"the journal could not be written any more. {error.message}")
+
+    def _close(self) -> None:
+        for deletion in self._waiting:  # those that waited for another turn when the run was stopped
+            if deletion.sends:
+                self._finish(deletion.interrupt())
+        self.stopped = self._control.halt_reason
+        if self._control.stop.is_set() and not self.stopped and self._is_cut_short():
+            self.stopped = "the stop button was pressed" if self._stop_button.pressed else "it was cancelled"
+        try:
+            self._journal.end(self.stopped)
+        except JournalError as error:
+            self.stopped = self.stopped or error.message
+        finally:
+            self._journal.close()
+
+    def _is_cut_short(self) -> bool:
+        """Tell whether the stop kept a row from its end."""
+        cut_off = (Outcome.NOT_ATTEMPTED, Outcome.UNKNOWN, Outcome.FAILED)
+        return bool(self._waiting) or any(self._outcomes[outcome] for outcome in cut_off)

@@ -1,0 +1,212 @@
+"""The plan: an immutable preview with one row for each selected id, its verdict and the reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from versori_magics.cleanup.protection import NO_PROTECTION, Protection
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from typing import Self
+
+    from versori_magics.inventory.snapshot import ConnectionSnapshot
+
+
+class Verdict(StrEnum):
+    """What a plan decides about a row."""
+
+    DELETE = "delete"
+    IN_USE = "in_use"
+    PROTECTED = "protected"
+    NOT_FOUND = "not_found"
+
+
+class PlanRow(msgspec.Struct, frozen=True):
+    """One selected connection, with the facts that its verdict rests on.
+
+    Parameters
+    ----------
+    id, name, system : str
+        The connection and its system's name.
+    verdict : Verdict
+        What the plan does with it.
+    reason : str
+        Why, in words.
+    kind, used_by : str
+        Its usage (static, dynamic, unused or unknown), and its users in words.
+    in_use : bool
+        Unknown usage counts as True.
+    running : int
+        Running environments that its deletion would break.
+    updated_at : str
+        As the platform printed it; the row has changed if it moves.
+    """
+
+    id: str
+    verdict: Verdict
+    name: str = ""
+    system: str = ""
+    reason: str = ""
+    kind: str = ""
+    in_use: bool = False
+    used_by: str = ""
+    running: int = 0
+    updated_at: str = ""
+
+    @property
+    def breaking(self) -> bool:
+        """Whether it is deleted although it is in use."""
+        return self.verdict == Verdict.DELETE and self.in_use
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A preview of one deletion; it can be executed once.
+
+    Parameters
+    ----------
+    id : str
+        ULID, which is also the id of the run: this is how a plan is executed only once, across kernels too.
+    server, organisation : str
+        Where its connections are.
+    made : str
+        When it was made, RFC 3339.
+    rows : tuple of PlanRow
+        One for each selected id, in the order of the selection.
+    breaking : tuple of str
+        Ids that may be deleted although they are in use.
+    protection : tuple of str
+        The rules of protection.
+    """
+
+    id: str
+    server: str
+    organisation: str
+    made: str
+    rows: tuple[PlanRow, ...]
+    breaking: tuple[str, ...] = ()
+    protection: tuple[str, ...] = ()
+
+    @classmethod
+    def make(
+        cls,
+        server: str,
+        organisation: str,
+        ids: Sequence[str],
+        snapshots: Mapping[str, ConnectionSnapshot],
+        *,
+        breaking: Sequence[str] = (),
+        protection: Protection = NO_PROTECTION,
+    ) -> Self:
+        """Judge each id by its snapshot.
+
+        Parameters
+        ----------
+        server, organisation : str
+            Where the snapshots were taken.
+        ids : sequence of str
+            Canonical ids, each once.
+        snapshots : mapping
+            Id -> snapshot; a missing id has no connection.
+        breaking : sequence of str
+            Ids that may be deleted although they are static and in use.
+        protection : Protection
+            What is never deleted.
+        """
+        from ulid import ULID
+
+        return cls(
+            id=str(ULID()),
+            server=server,
+            organisation=organisation,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            rows=tuple(judge(key, snapshots.get(key), breaking, protection) for key in ids),
+            breaking=tuple(breaking),
+            protection=tuple(str(rule) for rule in protection.rules),
+        )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (64 hex digits) of server, organisation, policy and every row."""
+        facts = (self.server, self.organisation, sorted(self.breaking), self.protection, self.rows)
+        return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+
+    @property
+    def to_delete(self) -> tuple[PlanRow, ...]:
+        """The rows to delete."""
+        return tuple(row for row in self.rows if row.verdict == Verdict.DELETE)
+
+    @property
+    def to_break(self) -> tuple[PlanRow, ...]:
+        """The rows to delete although they are in use."""
+        return tuple(row for row in self.rows if row.breaking)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Verdict -> number of rows, for every verdict; the numbers add up to the rows."""
+        counter = Counter(row.verdict for row in self.rows)
+        return {verdict.value: counter[verdict] for verdict in Verdict}
+
+
+def judge(key: str, snapshot: ConnectionSnapshot | None, breaking: Collection[str], protection: Protection) -> PlanRow:
+    """Return the row of one id: its verdict, and the reason for it.
+
+    A static connection in use is kept unless its id is in `breaking`. A dynamic one in use is always kept:
+    DeleteConnection would refuse it.
+    """
+    if snapshot is None:
+        return PlanRow(id=key, verdict=Verdict.NOT_FOUND, reason="the platform has no such connection")
+    usage = snapshot.usage
+    verdict, reason = _verdict(key, snapshot, breaking, protection)
+    return PlanRow(
+        id=key,
+        verdict=verdict,
+        name=snapshot.connection.name or "",
+        system=snapshot.system,
+        reason=reason,
+        kind=usage.kind,
+        in_use=usage.in_use,
+        used_by=usage.used_by,
+        running=usage.running,
+        updated_at=snapshot.connection.updated_at or "",
+    )
+
+
+def _verdict(
+    key: str, snapshot: ConnectionSnapshot, breaking: Collection[str], protection: Protection
+) -> tuple[Verdict, str]:
+    usage = snapshot.usage
+    allowed = key in breaking
+    if protected := protection.reason(key, snapshot):
+        return Verdict.PROTECTED, protected
+    if not usage.in_use:
+        return Verdict.DELETE, "nobody uses it"
+    if usage.kind == "dynamic":
+        although = ", even though you allowed it to break" if allowed else ""
+        return Verdict.IN_USE, f"{usage.used_by}; the platform would refuse its deletion{although}"
+    if allowed:
+        return Verdict.DELETE, f"allowed to break; it is used by {usage.used_by}"
+    return Verdict.IN_USE, usage.used_by
+
+
+def describe_change(planned: PlanRow, current: PlanRow) -> str:
+    """Return how a row differs from its plan, in words; empty if it does not."""
+    if current.in_use and not planned.in_use:
+        return f"it is in use now: {current.used_by}"
+    for attribute, words in (
+        ("name", "its name"),
+        ("updated_at", "when it was updated"),
+        ("used_by", "who uses it"),
+        ("running", "how many running environments it would break"),
+        ("verdict", "its verdict"),
+    ):
+        before, now = getattr(planned, attribute), getattr(current, attribute)
+        if before != now:
+            return f"{words} changed from {before or 'nothing'} to {now or 'nothing'}"
+    return ""

@@ -1,0 +1,45 @@
+"""What a clean-up needs of one organisation on one server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from versori_magics.inventory.snapshot import take_snapshots
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Self
+
+    from versori_magics.api.client import Client
+    from versori_magics.inventory.snapshot import ConnectionSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The operations that a clean-up uses, so that tests can replace each of them.
+
+    Parameters
+    ----------
+    server, organisation : str
+        Base URL and ULID.
+    delete : callable
+        (id) -> None. Sends one DeleteConnection; raises a `PlatformError` unless the answer is 204.
+    exists : callable
+        (id, stop) -> whether a connection exists; None if that cannot be found out.
+    snapshots : callable
+        (ids) -> id -> snapshot as of now. A missing id certainly has no connection.
+    """
+
+    server: str
+    organisation: str
+    delete: Callable[[str], None]
+    exists: Callable[[str, threading.Event], bool | None]
+    snapshots: Callable[[Sequence[str]], Mapping[str, ConnectionSnapshot]]
+
+    @classmethod
+    def of(cls, client: Client) -> Self:
+        """Return the platform that a client talks to."""
+        return cls(client.server, client.organisation, client.delete, client.exists, partial(take_snapshots, client))

@@ -1,0 +1,120 @@
+"""The records of a journal, one JSON line each; their field names and tags are the file format."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from versori_magics.cleanup.plan import PlanRow, Verdict
+from versori_magics.errors import FieldError  # noqa: TC001 - msgspec reads annotations when it makes a class
+from versori_magics.text import counts_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Outcome(StrEnum):
+    """What happened to a row; each row has exactly one outcome."""
+
+    DELETED = "deleted"
+    ALREADY_GONE = "already_gone"
+    IN_USE = "in_use"
+    PROTECTED = "protected"
+    CHANGED = "changed"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_ATTEMPTED = "not_attempted"
+
+
+GONE = frozenset({Outcome.DELETED, Outcome.ALREADY_GONE})
+# The words that follow a number of rows.
+_COUNTED = {
+    Outcome.DELETED: "deleted",
+    Outcome.ALREADY_GONE: "already gone",
+    Outcome.IN_USE: "kept (in use)",
+    Outcome.PROTECTED: "kept (protected)",
+    Outcome.CHANGED: "kept (changed since review)",
+    Outcome.REFUSED: "refused",
+    Outcome.FAILED: "failed",
+    Outcome.UNKNOWN: "unclear",
+    Outcome.NOT_ATTEMPTED: "not attempted",
+}
+# The outcome of a row that the plan does not delete.
+OUTCOME_OF_VERDICT = {
+    Verdict.IN_USE: Outcome.IN_USE,
+    Verdict.PROTECTED: Outcome.PROTECTED,
+    Verdict.NOT_FOUND: Outcome.ALREADY_GONE,
+}
+
+
+def outcomes_in_words(counts: Mapping[str, int]) -> str:
+    """Return the counts of outcomes that are not zero, such as ``13 deleted, 2 kept (in use)``.
+
+    Parameters
+    ----------
+    counts : mapping
+        Outcome -> number of rows; a missing outcome counts as zero.
+    """
+    return counts_in_words({words: counts.get(outcome, 0) for outcome, words in _COUNTED.items()})
+
+
+class RunHeader(msgspec.Struct, frozen=True, tag="header", tag_field="record"):
+    """The first line: the plan, when the run started and which version wrote it. Never a token."""
+
+    format: int
+    run: str
+    version: str
+    server: str
+    organisation: str
+    digest: str
+    started: str
+    rows: int
+    breaking: tuple[str, ...] = ()
+
+
+class RowPlanned(msgspec.Struct, frozen=True, tag="planned", tag_field="record"):
+    """A row of the plan."""
+
+    row: PlanRow
+
+
+class RowSent(msgspec.Struct, frozen=True, tag="sent", tag_field="record"):
+    """A DELETE that is about to be sent; this line is durable before it leaves."""
+
+    id: str
+    attempt: int
+    time: str
+
+
+class RowOutcome(msgspec.Struct, frozen=True, tag="outcome", tag_field="record"):
+    """The outcome of a row; a later one, of a resumed run, replaces it."""
+
+    id: str
+    outcome: Outcome
+    status: int | None = None
+    code: str | None = None
+    message: str = ""
+    fields: tuple[FieldError, ...] = ()
+    details: str = ""
+    attempts: int = 0
+    seconds: float = 0.0
+
+
+class RunResumed(msgspec.Struct, frozen=True, tag="resumed", tag_field="record"):
+    """The run continues."""
+
+    time: str
+    version: str
+
+
+class RunClosed(msgspec.Struct, frozen=True, tag="end", tag_field="record"):
+    """The run ended; `stopped` says why if it ended before its last row."""
+
+    time: str
+    stopped: str = ""
+
+
+Record = RunHeader | RowPlanned | RowSent | RowOutcome | RunResumed | RunClosed

@@ -1,0 +1,209 @@
+"""The deletion of one row, from its first request to its outcome."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from versori_magics.api import retry
+from versori_magics.cleanup.records import Outcome, RowOutcome
+from versori_magics.errors import ApiError, NotFoundError, PlatformError
+from versori_magics.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from versori_magics.cleanup.plan import PlanRow
+    from versori_magics.cleanup.platform import Platform
+    from versori_magics.cleanup.run_control import RunControl
+
+# Neither status nor code of a refusal because of use is published: 409 means it in HTTP, otherwise its words must tell.
+_IN_USE = re.compile(r"\b(in[ -]use|used by|being used)\b", re.IGNORECASE)
+
+
+class RowDeletion:
+    """Sends the DELETEs of one row.
+
+    A row whose sends all failed transiently may have another turn, after all other rows had theirs.
+
+    Parameters
+    ----------
+    row : PlanRow
+        The connection.
+    platform : Platform
+        Where it is deleted.
+    control : RunControl
+        Shared by all rows of the run.
+    journal_send : callable
+        (deletion) -> None. Writes the next send to the journal, or halts the run.
+
+    Attributes
+    ----------
+    is_journalled : bool
+        Whether the next send is in the journal already.
+    sends : int
+        DELETEs sent so far.
+    """
+
+    def __init__(
+        self, row: PlanRow, platform: Platform, control: RunControl, journal_send: Callable[[RowDeletion], None]
+    ) -> None:
+        self.row = row
+        self.is_journalled = False
+        self.sends = 0
+        self._platform = platform
+        self._control = control
+        self._journal_send = journal_send
+        self._turns = 0
+        self._turn_failures: list[PlatformError] = []
+        self._failure_types: set[int | str] = set()  # of all turns
+        self._first_turn_began: float | None = None
+        self._failure: PlatformError | None = None  # of the last send
+        self._maybe_deleted = False  # some send may have succeeded without our learning it
+        self._maybe_pending = False  # a send before the last one may still be on its way
+
+    def run_turn(self) -> RowOutcome | None:
+        """Send until there is an outcome, and return it; None asks for another turn. Never raises."""
+        control = self._control
+        if self._turns and not control.allows_another_turn(self._turns, self._turn_failures):
+            return self._give_up()
+        self._begin_turn()
+        while True:
+            if not self._send():
+                return self.interrupt()
+            failure = self._failure
+            if failure is None or (isinstance(failure, NotFoundError) and failure.documented):
+                return self._gone(failure)
+            self._note(failure)
+            elapsed = control.clock.now() - self._turn_began - self._throttled
+            decision = control.decide(self.sends - self._sends_before_turn, elapsed, failure)
+            if isinstance(decision, retry.GiveUp):
+                return None if self._may_wait_for_another_turn() else self._give_up()
+            if not decision.pause and not control.clock.wait(control.stop, decision.wait):
+                return self.interrupt()
+
+    def _begin_turn(self) -> None:
+        self._turns += 1
+        self._turn_failures = []
+        self._sends_before_turn = self.sends
+        self._turn_began = self._control.clock.now()
+        self._throttled = 0.0  # seconds waited in the throttle, which do not count against the row
+        if self._first_turn_began is None:
+            self._first_turn_began = self._turn_began
+
+    def _send(self) -> bool:
+        """Send once; False if it must not be sent any more."""
+        control = self._control
+        # Before the throttle: waiting for the disk there would hold back other rows.
+        if not self.is_journalled:
+            self._journal_send(self)
+        self.is_journalled = False
+        before = control.clock.now()
+        if not control.throttle.enter():
+            return False
+        self._throttled += control.clock.now() - before
+        too_many = False
+        try:
+            self.sends += 1
+            failure = self._failure = self._delete()
+            control.observe(failure)
+            too_many = isinstance(failure, ApiError) and failure.status == 429  # noqa: PLR2004 - Too Many Requests
+        finally:
+            control.throttle.leave(too_many=too_many)
+        return True
+
+    def _delete(self) -> PlatformError | None:
+        try:
+            self._platform.delete(self.row.id)
+        except PlatformError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - whatever fails, the row must end with an outcome
+            return PlatformError(f"An unexpected error occurred while it was sent: {type(error).__name__}.")
+        return None
+
+    def _note(self, failure: PlatformError) -> None:
+        self._turn_failures.append(failure)
+        self._failure_types.add(retry.failure_type(failure))
+        self._maybe_pending = self._maybe_deleted
+        self._maybe_deleted = self._maybe_deleted or retry.may_have_succeeded(failure)
+
+    def _may_wait_for_another_turn(self) -> bool:
+        """Tell whether to ask again at the end of the run, when it is known which failures other rows overcame."""
+        control = self._control
+        has_turns = self._turns < control.policy.turns
+        return has_turns and all(map(retry.is_transient, self._turn_failures)) and not control.stop.is_set()
+
+    def _gone(self, failure: PlatformError | None) -> RowOutcome:
+        self._control.note_passing(self._failure_types)
+        if failure is None:
+            return self._end(Outcome.DELETED, status=204)
+        # A 404 on the first send proves nothing about us; after a lost answer it means that our send succeeded.
+        return self._end(Outcome.DELETED if self._maybe_deleted else Outcome.ALREADY_GONE, status=404)
+
+    def interrupt(self) -> RowOutcome:
+        """Return the outcome of a row that the end of its run cuts off."""
+        if self.sends == 0:
+            return self._end(Outcome.NOT_ATTEMPTED, message="the run was stopped before this row was sent")
+        if self._maybe_deleted:
+            return self._end(
+                Outcome.UNKNOWN, message="an answer was lost, and the run was stopped before the row could be checked"
+            )
+        return self._end(Outcome.FAILED)
+
+    def _give_up(self) -> RowOutcome:
+        """Return the outcome of a row whose sends are used up."""
+        refusal = self._refusal()
+        # A documented "in use" also refuses a send that is still on its way: nothing was deleted.
+        documented = isinstance(self._failure, ApiError) and self._failure.documented
+        if not self._maybe_deleted or (refusal == Outcome.IN_USE and documented):
+            return self._end(refusal or Outcome.FAILED)
+        exists = self._exists()
+        if exists is False:
+            return self._end(Outcome.DELETED, message="its answer was lost; afterwards the platform no longer had it")
+        if exists and refusal and not self._maybe_pending:
+            return self._end(refusal)
+        check = "it still existed when checked afterwards" if exists else "checking it afterwards gave no answer"
+        last = one_line(self._failure.message, 500) if self._failure else ""
+        return self._end(Outcome.UNKNOWN, message=f"an answer was lost, and {check}. Last: {last}")
+
+    def _refusal(self) -> Outcome | None:
+        """Return the outcome that a 4xx means; None if the last failure is not a refusal."""
+        failure = self._failure
+        if not isinstance(failure, ApiError) or failure.status in retry.RETRIED_STATUSES:
+            return None
+        if not 400 <= failure.status < 500:  # noqa: PLR2004 - the 4xx range
+            return None
+        words = " ".join((failure.message, failure.details, *(field.message for field in failure.fields)))
+        in_use = failure.status == 409 or _IN_USE.search(words)  # noqa: PLR2004 - Conflict
+        return Outcome.IN_USE if in_use else Outcome.REFUSED
+
+    def _exists(self) -> bool | None:
+        """Check whether the connection exists; None if the run was stopped or there is no answer."""
+        control = self._control
+        if not control.throttle.enter():
+            return None
+        try:
+            return self._platform.exists(self.row.id, control.stop)
+        except Exception:  # noqa: BLE001 - whatever fails, nothing was learned, and the row must end
+            return None
+        finally:
+            control.throttle.leave()
+
+    def _end(self, outcome: Outcome, *, status: int | None = None, message: str = "") -> RowOutcome:
+        failure = self._failure
+        began = self._first_turn_began
+        seconds = 0.0 if began is None else round(self._control.clock.now() - began, 3)
+        if isinstance(failure, ApiError) and outcome not in {Outcome.DELETED, Outcome.ALREADY_GONE}:
+            return RowOutcome(
+                id=self.row.id,
+                outcome=outcome,
+                status=failure.status,
+                code=failure.code,
+                message=message or failure.message,
+                fields=failure.fields,
+                details=failure.details,
+                attempts=self.sends,
+                seconds=seconds,
+            )
+        text = message or (failure.message if failure is not None and status is None else "")
+        return RowOutcome(self.row.id, outcome, status=status, message=text, attempts=self.sends, seconds=seconds)

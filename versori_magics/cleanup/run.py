@@ -1,0 +1,258 @@
+"""A run: one execution of one plan under its lock, from a second look at its rows to its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from versori_magics.api.clock import Clock
+from versori_magics.api.retry import RetryPolicy
+from versori_magics.cleanup.executor import Executor, RunProgress
+from versori_magics.cleanup.journal import SUFFIX, Journal, find_journal, read_journal
+from versori_magics.cleanup.plan import Plan, PlanRow, Verdict, describe_change, judge
+from versori_magics.cleanup.records import OUTCOME_OF_VERDICT, Outcome, RowOutcome, RowPlanned, RunHeader
+from versori_magics.cleanup.report import Report
+from versori_magics.cleanup.run_control import RunControl
+from versori_magics.cleanup.stop_button import StopButton
+from versori_magics.errors import JournalError
+from versori_magics.settings import WORKERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from versori_magics.cleanup.platform import Platform
+    from versori_magics.cleanup.protection import Protection
+    from versori_magics.cleanup.records import Record
+    from versori_magics.inventory.snapshot import ConnectionSnapshot
+
+
+@dataclass(slots=True)
+class RunOptions:
+    """How a run proceeds.
+
+    Parameters
+    ----------
+    workers : int
+        Most requests under way. Default 8.
+    on_progress : callable, optional
+        Called with the progress.
+    stop_button : StopButton
+        Ends the run.
+    policy, clock
+        For retries and waits.
+    """
+
+    workers: int = WORKERS
+    on_progress: Callable[[RunProgress], None] | None = None
+    stop_button: StopButton = field(default_factory=StopButton)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Clock = field(default_factory=Clock)
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """What is left of a run that was cut off or stopped.
+
+    Parameters
+    ----------
+    report : Report
+        The run by its journal.
+    breaking : tuple of str
+        Ids that were agreed to break.
+    rows : tuple of PlanRow
+        The unfinished rows, as they were planned.
+    """
+
+    report: Report
+    breaking: tuple[str, ...]
+    rows: tuple[PlanRow, ...]
+
+    def plan(self, rows: Iterable[PlanRow]) -> Plan:
+        """Return some of the unfinished rows as a plan, to be shown and agreed to."""
+        report = self.report
+        return Plan(report.run, report.server, report.organisation, report.started, tuple(rows), self.breaking)
+
+
+def recorded_report(plan: Plan, folder: Path) -> Report | None:
+    """Return the report of a plan that was executed already, or None."""
+    path = folder / f"{plan.id}{SUFFIX}"
+    return _replay(path) if path.is_file() else None
+
+
+def find_unfinished_run(run: str, folder: Path) -> UnfinishedRun:
+    """Return what is left of a run.
+
+    Raises
+    ------
+    JournalError
+        If there is no such run, or it was cut off before its whole plan was written, so that nothing was sent.
+    """
+    path = find_journal(folder, run)
+    return _unfinished_run(read_journal(path), path)
+
+
+def start_run(
+    plan: Plan,
+    platform: Platform,
+    folder: Path,
+    options: RunOptions,
+    recheck: Callable[[Sequence[PlanRow]], tuple[list[PlanRow], list[RowOutcome]]] | None,
+) -> Report:
+    """Execute a plan that was agreed to.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to delete; nothing else is.
+    platform : Platform
+        Where.
+    folder : Path
+        Folder of the journals.
+    options : RunOptions
+        How.
+    recheck : callable, optional
+        (rows) -> (rows that still stand as planned, outcomes of the others), called before anything is sent. None if
+        the plan was made just now.
+
+    Returns
+    -------
+    Report
+        One outcome for each row. A plan that was executed before sends nothing and returns its recorded report.
+
+    Raises
+    ------
+    JournalError
+        If no journal can be written; nothing was sent.
+    PlatformError
+        If the second look fails; nothing was sent.
+    """
+    if report := recorded_report(plan, folder):
+        return report
+    outcomes = [
+        RowOutcome(row.id, OUTCOME_OF_VERDICT[row.verdict], message=row.reason)
+        for row in plan.rows
+        if row.verdict in OUTCOME_OF_VERDICT
+    ]
+    rows: Sequence[PlanRow] = plan.to_delete
+    if recheck and rows:
+        rows, changed = recheck(rows)
+        outcomes += changed
+    journal = Journal.create(folder, plan)
+    if journal is None:  # another kernel was faster
+        return _replay(find_journal(folder, plan.id))
+    return _execute(journal, outcomes, rows, platform, options)
+
+
+def resume_run(
+    run: str,
+    agreed: Collection[str],
+    platform: Platform,
+    folder: Path,
+    options: RunOptions,
+    recheck: Callable[[UnfinishedRun], tuple[list[PlanRow], list[RowOutcome]]],
+) -> Report:
+    """Finish a run; its lock is held from the second look to the end, so that no two kernels finish it at once.
+
+    Parameters
+    ----------
+    run : str
+        Its id.
+    agreed : collection of str
+        The ids that may be sent, if they are still unfinished.
+    platform, folder, options
+        As for `start_run`.
+    recheck : callable
+        (unfinished run) -> (rows that still stand as planned, outcomes of the others). If it raises, nothing is sent.
+    """
+    journal = Journal.reopen(folder, run)
+    try:
+        unfinished = _unfinished_run(journal.records, journal.path)
+        rows, outcomes = recheck(unfinished)
+        journal.resumed()
+    except BaseException:
+        journal.close()
+        raise
+    attempts = {row.id: row.attempts for row in unfinished.report.rows}
+    outcomes = [msgspec.structs.replace(outcome, attempts=attempts[outcome.id]) for outcome in outcomes]
+    return _execute(journal, outcomes, [row for row in rows if row.id in agreed], platform, options)
+
+
+def recheck_rows(
+    rows: Sequence[PlanRow],
+    snapshots: Mapping[str, ConnectionSnapshot],
+    breaking: Sequence[str],
+    protection: Protection,
+) -> tuple[list[PlanRow], list[RowOutcome]]:
+    """Split planned rows into those that still stand as planned, and the outcomes of the others."""
+    standing: list[PlanRow] = []
+    outcomes: list[RowOutcome] = []
+    for row in rows:
+        current = judge(row.id, snapshots.get(row.id), breaking, protection)
+        if current.verdict == Verdict.NOT_FOUND:
+            outcomes.append(RowOutcome(row.id, Outcome.ALREADY_GONE, message="gone before it was sent"))
+        elif current.verdict == Verdict.PROTECTED:
+            outcomes.append(RowOutcome(row.id, Outcome.PROTECTED, message=current.reason))
+        elif change := describe_change(row, current):
+            outcomes.append(RowOutcome(row.id, Outcome.CHANGED, message=f"kept: {change}"))
+        else:
+            standing.append(row)
+    return standing, outcomes
+
+
+def recheck_unfinished(
+    unfinished: UnfinishedRun, snapshots: Mapping[str, ConnectionSnapshot], protection: Protection
+) -> tuple[list[PlanRow], list[RowOutcome]]:
+    """Recheck the rows of an unfinished run; an unknown one that is gone was deleted by that run."""
+    rows, outcomes = recheck_rows(unfinished.rows, snapshots, unfinished.breaking, protection)
+    unknown = {row.id for row in unfinished.report.rows if row.outcome == Outcome.UNKNOWN}
+    return rows, [
+        RowOutcome(o.id, Outcome.DELETED, message="sent before; the platform no longer has it")
+        if o.outcome == Outcome.ALREADY_GONE and o.id in unknown
+        else o
+        for o in outcomes
+    ]
+
+
+def _unfinished_run(records: Sequence[Record], path: Path) -> UnfinishedRun:
+    header = next((record for record in records if isinstance(record, RunHeader)), None)
+    planned = {record.row.id: record.row for record in records if isinstance(record, RowPlanned)}
+    if header is None or len(planned) < header.rows:
+        raise JournalError(
+            f"The run {path.stem} was cut off before its whole plan was written, so nothing was sent.",
+            hint="Make a new plan.",
+        )
+    report = Report.replay(records, str(path))
+    unfinished = {row.id for row in report.unfinished}
+    return UnfinishedRun(report, header.breaking, tuple(row for key, row in planned.items() if key in unfinished))
+
+
+def _execute(
+    journal: Journal,
+    outcomes: Sequence[RowOutcome],
+    rows: Sequence[PlanRow],
+    platform: Platform,
+    options: RunOptions,
+) -> Report:
+    stop_button = options.stop_button
+    control = RunControl(stop_button.stop, workers=options.workers, policy=options.policy, clock=options.clock)
+    executor = Executor(platform, journal, control, stop_button, workers=options.workers)
+    with stop_button:
+        try:
+            journal.ended(*outcomes)
+        except BaseException:
+            journal.close()
+            raise
+        executor.run(rows, options.on_progress)
+    report = Report.replay(list(journal.records), str(journal.path))
+    if report.ended:
+        return report
+    # It returned at once, or its last line could not be written: the journal does not say why it stopped.
+    stopped = executor.stopped or control.halt_reason or "the stop button was pressed twice"
+    return msgspec.structs.replace(report, stopped=stopped)
+
+
+def _replay(path: Path) -> Report:
+    return Report.replay(read_journal(path), str(path))

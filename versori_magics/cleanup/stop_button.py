@@ -1,0 +1,57 @@
+"""The stop button: the first press lets requests in flight finish, the second returns at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+    from typing import Self
+
+
+class StopButton:
+    """While it is entered, SIGINT is counted instead of raising in the middle of our work.
+
+    The caller raises KeyboardInterrupt afterwards, once the report is shown. Outside the main thread, which no signal
+    reaches, it only holds `stop`.
+
+    Parameters
+    ----------
+    stop : threading.Event, optional
+        Set by the first press, or by anybody else who wants the run to stop.
+    """
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self.stop = threading.Event() if stop is None else stop
+        self.presses = 0
+        self._previous_handler: object = None
+        self._installed = False
+
+    @property
+    def pressed(self) -> bool:
+        """Whether it was pressed."""
+        return self.presses > 0
+
+    @property
+    def pressed_twice(self) -> bool:
+        """Whether to return without waiting for requests in flight."""
+        return self.presses > 1
+
+    def _press(self, _number: int, _frame: FrameType | None) -> None:
+        self.presses += 1
+        self.stop.set()
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous_handler = signal.signal(signal.SIGINT, self._press)
+            self._installed = True
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._installed:
+            signal.signal(signal.SIGINT, self._previous_handler)  # type: ignore[arg-type]  # what signal.signal returned
+            self._installed = False

@@ -1,0 +1,229 @@
+"""prepare / execute / resume: the one orchestration behind the magics, the functions, the form and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from versori_magics.cleanup.journal import is_under_way
+from versori_magics.cleanup.plan import Plan
+from versori_magics.cleanup.protection import NO_PROTECTION, Protection, read_protection
+from versori_magics.cleanup.report import Report
+from versori_magics.cleanup.run import (
+    recheck_rows,
+    recheck_unfinished,
+    recorded_report,
+    resume_run,
+    start_run,
+)
+from versori_magics.cleanup.selection import resolve_breaking, resolve_selection
+from versori_magics.errors import Action, ConsentError, JournalError, NextStep, PlanError, RunStoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from versori_magics.cleanup.consent import Consent
+    from versori_magics.cleanup.plan import PlanRow
+    from versori_magics.cleanup.platform import Platform
+    from versori_magics.cleanup.records import RowOutcome
+    from versori_magics.cleanup.run import RunOptions, UnfinishedRun
+    from versori_magics.cleanup.selection import Selection
+    from versori_magics.cleanup.stop_button import StopButton
+
+ReportT = TypeVar("ReportT", bound=Report)
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """Cleans up one organisation; made once for each command.
+
+    Parameters
+    ----------
+    platform : Platform
+        The organisation on its server.
+    journal_folder : Path
+        Where runs are recorded.
+    protection_file : Path or None
+        Connections that are never deleted; read at every look, so that a rule added meanwhile counts.
+    """
+
+    platform: Platform
+    journal_folder: Path
+    protection_file: Path | None = None
+
+    def prepare(
+        self, selection: Selection, *, allow_breaking: Collection[str] = (), max_rows: int | None = None
+    ) -> Plan:
+        """Resolve a selection, look at its connections and judge them; deletes nothing.
+
+        Parameters
+        ----------
+        selection : str, list, Series, or DataFrame with a column `id`
+            Connection ids.
+        allow_breaking : collection of str
+            Selected ids that may be deleted although they are static and in use.
+        max_rows : int, optional
+            Refuse a larger selection as a whole. Default: no limit.
+
+        Raises
+        ------
+        SelectionError, PlanError, ArgumentError
+            Nothing was sent.
+        PlatformError
+            If the state of some connection cannot be found out.
+        """
+        platform = self.platform
+        ids = resolve_selection(selection, platform.server, platform.organisation)
+        check_size(len(ids), max_rows)
+        breaking = resolve_breaking(allow_breaking, ids)
+        protection = self._protection()
+        snapshots = platform.snapshots(ids) if ids else {}
+        return Plan.make(
+            platform.server, platform.organisation, ids, snapshots, breaking=breaking, protection=protection
+        )
+
+    def recorded_report(self, plan: Plan) -> Report | None:
+        """Return the report of a plan that was executed already, or None.
+
+        Raises
+        ------
+        PlanError
+            If the plan is for another server or organisation.
+        """
+        self._check_origin(plan)
+        return recorded_report(plan, self.journal_folder)
+
+    def execute(self, plan: Plan, consent: Consent | None, options: RunOptions, *, is_fresh: bool = False) -> Report:
+        """Delete what a plan says and somebody agreed to.
+
+        Parameters
+        ----------
+        plan : Plan
+            From `prepare`.
+        consent : Consent or None
+            To this plan; None only if it deletes nothing.
+        options : RunOptions
+            Workers, progress and stop button.
+        is_fresh : bool
+            Whether the plan was made just now. If not, its rows are looked at again, and those that changed are kept.
+
+        Raises
+        ------
+        ConsentError, PlanError, JournalError, PlatformError
+            Nothing was sent.
+        """
+        self._check_origin(plan)
+        _check_consent(plan, consent)
+        if not plan.rows:
+            return Report("", plan.server, plan.organisation, plan.made, (), ended=True)
+
+        def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
+            protection = self._protection()
+            return recheck_rows(rows, self.platform.snapshots([row.id for row in rows]), plan.breaking, protection)
+
+        return start_run(plan, self.platform, self.journal_folder, options, None if is_fresh else recheck)
+
+    def prepare_resume(self, unfinished: UnfinishedRun, *, look: bool = True) -> Plan:
+        """Return the rows of an unfinished run that may still be deleted, as a plan with the run's id.
+
+        Parameters
+        ----------
+        unfinished : UnfinishedRun
+            From `find_unfinished_run`.
+        look : bool
+            Whether to ask the platform for the state of the rows. False returns every unfinished row as it was
+            planned; `resume` looks in any case.
+
+        Raises
+        ------
+        JournalError
+            If the run is under way.
+        PlanError
+            If the run is of another server or organisation.
+        """
+        self._check_origin(unfinished.plan(()))
+        report = unfinished.report
+        if is_under_way(Path(report.journal)):
+            raise JournalError(
+                f"The run {report.run} is under way in this or another kernel.",
+                hint="Wait for it, or stop it there.",
+                next_step=NextStep(Action.FIND_RUNS),
+            )
+        return unfinished.plan(self._recheck_unfinished(unfinished)[0] if look else unfinished.rows)
+
+    def resume(self, plan: Plan, consent: Consent | None, options: RunOptions) -> Report:
+        """Finish a run: look at its unfinished rows again, and delete those that were agreed to and stand as planned.
+
+        Parameters
+        ----------
+        plan : Plan
+            From `prepare_resume`.
+        consent, options
+            As for `execute`.
+        """
+        self._check_origin(plan)
+        _check_consent(plan, consent)
+        agreed = {row.id for row in plan.to_delete}
+        return resume_run(plan.id, agreed, self.platform, self.journal_folder, options, self._recheck_unfinished)
+
+    def _recheck_unfinished(self, unfinished: UnfinishedRun) -> tuple[list[PlanRow], list[RowOutcome]]:
+        if not unfinished.rows:
+            return [], []
+        protection = self._protection()
+        snapshots = self.platform.snapshots([row.id for row in unfinished.rows])
+        return recheck_unfinished(unfinished, snapshots, protection)
+
+    def _protection(self) -> Protection:
+        return NO_PROTECTION if self.protection_file is None else read_protection(self.protection_file)
+
+    def _check_origin(self, plan: Plan) -> None:
+        platform = self.platform
+        if (plan.server, plan.organisation) != (platform.server, platform.organisation):
+            raise PlanError(
+                f"The plan is for organisation {plan.organisation} on {plan.server}, not for"
+                f" {platform.organisation} on {platform.server}.",
+                hint=f"Connect to {plan.server}, or make a new plan.",
+                next_step=NextStep(Action.CONNECT, plan.server),
+            )
+
+
+def finish(report: ReportT, stop_button: StopButton, show: Callable[[ReportT], object]) -> ReportT:
+    """Return the report of a run that ended; otherwise show it and raise.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the stop button was pressed.
+    RunStoppedError
+        If the run ended before its last row.
+    """
+    if stop_button.pressed:
+        show(report)
+        raise KeyboardInterrupt
+    if report.stopped:
+        show(report)
+        raise RunStoppedError(
+            f"The run ended early: {report.stopped}.",
+            hint="Resume it to finish." if report.unfinished else "",
+            report=report,
+            next_step=report.next_step,
+        )
+    return report
+
+
+def check_size(rows: int, max_rows: int | None) -> None:
+    """Raise a `PlanError` if there are more rows than may be deleted at once."""
+    if max_rows is not None and rows > max_rows:
+        raise PlanError(
+            f"{rows:,} connections are selected, but at most {max_rows:,} are deleted at once. Nothing was sent.",
+            hint="Review the plan, then raise the maximum.",
+            next_step=NextStep(Action.RAISE_LIMIT, str(rows)),
+        )
+
+
+def _check_consent(plan: Plan, consent: Consent | None) -> None:
+    if consent is not None:
+        consent.check(plan)
+    elif plan.to_delete:
+        raise ConsentError("Nobody agreed to this plan, so nothing was sent.", hint="Review it and agree to it.")

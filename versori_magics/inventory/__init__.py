@@ -1,0 +1,1 @@
+"""What exists in an organisation, and who uses it."""

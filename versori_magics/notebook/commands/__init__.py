@@ -1,0 +1,1 @@
+"""The public functions; each magic is a thin call of one."""

@@ -1,0 +1,142 @@
+"""connections and connection: what exists in an organisation, and who uses it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from versori_magics.api.pagination import Listing
+from versori_magics.cleanup.selection import parse_ids
+from versori_magics.errors import IncompleteError, SelectionError
+from versori_magics.inventory import lookup
+from versori_magics.inventory.snapshot import system_names
+from versori_magics.inventory.usage import read_usage
+from versori_magics.notebook.display.dataframes import connections_frame
+from versori_magics.notebook.display.results import ConnectionDetails
+from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.notebook.session import CURRENT
+from versori_magics.notebook.validation import check_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from versori_magics.api.client import Client
+    from versori_magics.api.models import Connection
+    from versori_magics.inventory.usage import OrganisationUsage
+
+
+@magic_hints()
+def connections(
+    org: str = ".",
+    *,
+    system: str | None = None,
+    end_user: str | None = None,
+    project: str | None = None,
+    environment: str | None = None,
+    usage: bool = False,
+) -> pd.DataFrame:
+    """List an organisation's connections: all of them, or an error.
+
+    Parameters
+    ----------
+    org : str
+        ULID, or ``.`` for the connected organisation.
+    system : str, optional
+        Only those to this system: its id, name or domain.
+    end_user : str, optional
+        Only those of this end user: id or external id.
+    project, environment : str, optional
+        Only those that this project or environment uses, statically or through activations: id or name.
+    usage : bool
+        Also find out who uses each. Default False.
+
+    Returns
+    -------
+    DataFrame
+        One row for each connection; ``attrs["versori"]`` says where, when and how complete.
+
+    Raises
+    ------
+    PlatformError
+        If a page fails or the list is not complete.
+    ArgumentError
+        If there is no such system, end user, project or environment, or an argument is blank.
+    """
+    options = {"system": system, "end_user": end_user, "project": project, "environment": environment}
+    for name, value in options.items():
+        check_text(name, value)
+    client = CURRENT.client(org)
+    names, problem = system_names(client)
+    if problem and system:
+        raise IncompleteError(f"The systems cannot be listed, so connections cannot be filtered by system. {problem}")
+    listing = client.connections(
+        system_id=lookup.find_system_id(client, system) if system else None,
+        end_user_id=lookup.find_end_user_id(client, end_user) if end_user else None,
+    )
+    if problem:
+        # stacklevel: the line of the caller, which is beyond one frame of the decorator
+        warnings.warn(f"The systems' names are missing. {problem}", UserWarning, stacklevel=3)
+    organisation_usage = read_usage(client) if usage or project or environment else None
+    if organisation_usage and (project or environment):
+        listing = _used_in(client, listing, organisation_usage, project, environment)
+    return _frame(client, listing, names, organisation_usage if usage else None)
+
+
+def list_with_usage(client: Client) -> pd.DataFrame:
+    """Return every connection of a client's organisation with its usage."""
+    return _frame(client, client.connections(), system_names(client)[0], read_usage(client))
+
+
+@magic_hints()
+def connection(org: str, id: str) -> ConnectionDetails:  # noqa: A002 - the API's own name for it
+    """Return one connection with its usage.
+
+    Parameters
+    ----------
+    org : str
+        ULID, or ``.`` for the connected organisation.
+    id : str
+        The connection's ULID.
+
+    Raises
+    ------
+    SelectionError
+        If `id` is not one connection id.
+    NotFoundError
+        If there is no such connection.
+    """
+    client = CURRENT.client(org)
+    if not isinstance(id, str):
+        raise SelectionError(f"One connection id is needed, not a {type(id).__name__}.")
+    return connection_details(client, parse_ids(id)[0])
+
+
+def connection_details(client: Client, connection_id: str) -> ConnectionDetails:
+    """Return one connection of a client's organisation with its usage."""
+    model = client.connection(connection_id)
+    system = system_names(client)[0].get(model.system_id or "", "")
+    return ConnectionDetails(model, system, read_usage(client).of(model.id))
+
+
+def _used_in(
+    client: Client,
+    listing: Listing[Connection],
+    usage: OrganisationUsage,
+    project: str | None,
+    environment: str | None,
+) -> Listing[Connection]:
+    """Return the connections that a project or an environment uses."""
+    if usage.problems:
+        raise IncompleteError(
+            "Usage is not completely known, so connections cannot be filtered by project or environment."
+            f" {usage.problems[0]}"
+        )
+    environments = lookup.find_environment_ids(client, project, environment)
+    used = {key for key, uses in usage.uses.items() if any(use.environment_id in environments for use in uses)}
+    return Listing([item for item in listing.items if item.id in used], listing.confirmed)
+
+
+def _frame(
+    client: Client, listing: Listing[Connection], names: dict[str, str], usage: OrganisationUsage | None
+) -> pd.DataFrame:
+    return connections_frame(listing, names, usage, server=client.server, organisation=client.organisation)

@@ -1,0 +1,192 @@
+"""plan, delete and resume: review a deletion, carry it out, finish one that was cut off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from IPython.display import display
+
+from versori_magics.api.ids import canonical_ulid
+from versori_magics.cleanup.consent import consent_in_advance
+from versori_magics.cleanup.plan import Plan
+from versori_magics.cleanup.run import RunOptions, find_unfinished_run
+from versori_magics.cleanup.workflow import check_size, finish
+from versori_magics.errors import Action, ArgumentError, NextStep, PlanError
+from versori_magics.notebook.display.progress import ProgressDisplay
+from versori_magics.notebook.display.results import DeletionPlan, DeletionReport
+from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.notebook.prompts import ask_for_consent
+from versori_magics.notebook.session import CURRENT
+from versori_magics.notebook.validation import check_number, describe_type
+from versori_magics.settings import MAX_ROWS, MAX_WORKERS, WORKERS, journal_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from os import PathLike
+
+    from versori_magics.cleanup.consent import Consent
+    from versori_magics.cleanup.report import Report
+    from versori_magics.cleanup.selection import Selection
+
+
+@magic_hints()
+def plan(
+    org: str,
+    selection: Selection,
+    *,
+    allow_breaking: Collection[str] = (),
+    protect: str | PathLike[str] | None = None,
+) -> DeletionPlan:
+    """Preview a deletion: what would happen to each selected connection, and why. Deletes nothing.
+
+    Parameters
+    ----------
+    org : str
+        ULID, or ``.`` for the connected organisation.
+    selection : str, list, Series, or DataFrame with a column `id`
+        Connection ids.
+    allow_breaking : collection of str
+        Ids that may be deleted although they are static and in use. Default none.
+    protect : path, optional
+        File of connections that are never deleted. Default: VERSORI_PROTECT.
+
+    Returns
+    -------
+    DeletionPlan
+        One row for each id, with a verdict and a reason.
+
+    Raises
+    ------
+    SelectionError
+        If the selection contains anything but ids of this organisation; nothing was sent.
+    PlatformError
+        If the state of some connection cannot be found out.
+    """
+    return DeletionPlan.of(CURRENT.workflow(org, protect).prepare(selection, allow_breaking=allow_breaking))
+
+
+@magic_hints()
+def delete(
+    org: str,
+    selection: Selection | Plan,
+    *,
+    yes: bool = False,
+    max: int = MAX_ROWS,  # noqa: A002 - the same word as the magic's
+    allow_breaking: Collection[str] = (),
+    protect: str | PathLike[str] | None = None,
+    workers: int = WORKERS,
+) -> DeletionReport:
+    """Delete connections: plan, ask, delete, report.
+
+    Parameters
+    ----------
+    org : str
+        ULID, or ``.`` for the connected organisation.
+    selection : str, list, Series, DataFrame with a column `id`, or DeletionPlan
+        Connection ids, or the plan to execute. The rows of a plan are looked at again, and those that changed are
+        kept.
+    yes : bool
+        Consent in advance, for notebooks that run unattended. Default False: a person is asked.
+    max : int
+        A larger selection is refused as a whole. Default 100.
+    allow_breaking : collection of str
+        Ids that may be deleted although they are static and in use. Default none.
+    protect : path, optional
+        File of connections that are never deleted. Default: VERSORI_PROTECT.
+    workers : int
+        Most requests under way, 1 to 32. Default 8.
+
+    Returns
+    -------
+    DeletionReport
+        Exactly one outcome for each id.
+
+    Raises
+    ------
+    SelectionError, PlanError, ConsentError, JournalError
+        Nothing was sent.
+    RunStoppedError
+        The run ended before its last row; it carries the report and says how to resume.
+    KeyboardInterrupt
+        After the stop button, once the report is shown.
+    """
+    check_number("max", max, 1, None)
+    check_number("workers", workers, 1, MAX_WORKERS)
+    workflow = CURRENT.workflow(org, protect)
+    if isinstance(selection, Plan):
+        _refuse_breaking(allow_breaking)
+        if recorded := workflow.recorded_report(selection):
+            return DeletionReport.of(recorded)
+        check_size(len(selection.rows), max)
+        prepared = selection
+    else:
+        prepared = workflow.prepare(selection, allow_breaking=allow_breaking, max_rows=max)
+    consent = _agree(prepared, yes=yes)
+    # A person may take hours to answer, and a plan may be older still.
+    is_fresh = prepared is not selection and (consent is None or consent.in_advance)
+    options = _options(workers)
+    return _finish(workflow.execute(prepared, consent, options, is_fresh=is_fresh), options)
+
+
+@magic_hints()
+def resume(run: str, *, yes: bool = False, workers: int = WORKERS) -> DeletionReport:
+    """Finish a run that was stopped or cut off.
+
+    Its unfinished rows are looked at first: those that are gone, changed or in use now are not sent. Nothing is
+    deleted that was not in the plan, and consent is asked for again.
+
+    Parameters
+    ----------
+    run : str
+        The run's id, as `runs` lists it.
+    yes : bool
+        Consent in advance. Default False.
+    workers : int
+        Most requests under way, 1 to 32. Default 8.
+
+    Returns
+    -------
+    DeletionReport
+        Of the whole run.
+
+    Raises
+    ------
+    JournalError
+        If there is no such run, nothing of it was sent, or another kernel is executing it.
+    ConsentError, RunStoppedError, KeyboardInterrupt
+        As for `delete`.
+    """
+    check_number("workers", workers, 1, MAX_WORKERS)
+    if canonical_ulid(run) is None:
+        raise ArgumentError(
+            f"A run is named by its id, not by {describe_type(run)}.", next_step=NextStep(Action.FIND_RUNS)
+        )
+    unfinished = find_unfinished_run(run, journal_folder())
+    workflow = CURRENT.workflow(unfinished.report.organisation)
+    remaining = workflow.prepare_resume(unfinished, look=not yes)
+    consent = _agree(remaining, yes=yes)
+    options = _options(workers)
+    return _finish(workflow.resume(remaining, consent, options), options)
+
+
+def _refuse_breaking(allow_breaking: Collection[str]) -> None:
+    if not (isinstance(allow_breaking, list | tuple) and not allow_breaking):
+        raise PlanError("A plan itself says what may break.", hint="Pass allow_breaking to plan() instead.")
+
+
+def _agree(prepared: Plan, *, yes: bool) -> Consent | None:
+    """Return the consent to a plan; None if it deletes nothing, so that nobody needs to agree."""
+    if not prepared.to_delete:
+        return None
+    if yes:
+        return consent_in_advance(prepared)
+    display(DeletionPlan.of(prepared))  # type: ignore[no-untyped-call]  # IPython's
+    return ask_for_consent(prepared)
+
+
+def _options(workers: int) -> RunOptions:
+    return RunOptions(workers=workers, on_progress=ProgressDisplay())
+
+
+def _finish(report: Report, options: RunOptions) -> DeletionReport:
+    return finish(DeletionReport.of(report), options.stop_button, display)

@@ -1,0 +1,51 @@
+"""runs: the runs that the journals of this machine tell of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from versori_magics.cleanup.journal import is_under_way, list_journals, read_journal
+from versori_magics.cleanup.records import Outcome
+from versori_magics.cleanup.report import Report
+from versori_magics.errors import JournalError, catch
+from versori_magics.notebook.display.dataframes import runs_frame
+from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.settings import journal_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+RunState = Literal["finished", "stopped", "interrupted", "running", "unreadable"]
+
+
+@magic_hints()
+def runs() -> pd.DataFrame:
+    """List the runs, the newest first.
+
+    Returns
+    -------
+    DataFrame
+        One row for each run: its state (finished, stopped, interrupted, running, unreadable), the number of planned
+        rows, and the number of rows with each outcome.
+    """
+    return runs_frame([_read_run(path) for path in list_journals(journal_folder())], [o.value for o in Outcome])
+
+
+def _read_run(path: Path) -> tuple[Report, RunState]:
+    records = catch(lambda: read_journal(path), JournalError)
+    if isinstance(records, JournalError):
+        return Report(path.stem, "", "", "", (), ended=False, journal=str(path)), "unreadable"
+    report = Report.replay(records, str(path))
+    state: RunState = "running" if is_under_way(path) else _state(report)
+    # Without a header, the run was cut off before its first line was complete.
+    return report if report.run else msgspec.structs.replace(report, run=path.stem), state
+
+
+def _state(report: Report) -> RunState:
+    if not report.ended:
+        return "interrupted"
+    return "stopped" if report.stopped else "finished"

@@ -1,0 +1,67 @@
+"""Runs what a click starts, one job at a time, in a thread of its own.
+
+Where a click handler runs depends on the kernel: the main thread, a subshell's thread, changing event loops. So a
+handler only starts a job, and a job uses no event loop. An error in a job is always shown.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextvars import copy_context
+from typing import TYPE_CHECKING
+
+from versori_magics.errors import VersoriError
+from versori_magics.notebook.next_steps import magic_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class BackgroundJobs:
+    """Runs one job at a time.
+
+    Parameters
+    ----------
+    show_busy : callable
+        Called with a description of the job, and with an empty text when it has ended.
+    show_error : callable
+        Called with an error that ended a job.
+    """
+
+    def __init__(self, show_busy: Callable[[str], None], show_error: Callable[[Exception], None]) -> None:
+        self._show_busy = show_busy
+        self._show_error = show_error
+        self._lock = threading.Lock()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is running."""
+        return self._lock.locked()
+
+    def start(self, description: str, work: Callable[[], None]) -> bool:
+        """Start `work`; return False if a job is running already."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        # In the clicked cell's context: without it, ipykernel 7.0 cannot attribute the thread's messages to a cell.
+        run = copy_context().run
+        threading.Thread(target=run, args=(self._run, description, work), name="versori-form", daemon=True).start()
+        return True
+
+    def _run(self, description: str, work: Callable[[], None]) -> None:
+        try:
+            self._show_busy(description)
+            work()
+        except Exception as error:  # noqa: BLE001 - a person clicked and must see whatever went wrong
+            self._show_error(error)
+        finally:
+            self._lock.release()
+            self._show_busy("")
+
+
+def error_text(error: Exception) -> str:
+    """Return the lines of an error that a person reads."""
+    if not isinstance(error, VersoriError):
+        return f"{type(error).__name__}: {error}"
+    if error.next_step is not None:
+        error.hint = magic_hint(error.next_step)
+    return str(error)

@@ -1,0 +1,281 @@
+"""The form: select connections, review their deletion, agree, watch the run and read its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ipywidgets
+from IPython.display import DisplayHandle, display
+
+from versori_magics.cleanup.records import GONE
+from versori_magics.cleanup.run import RunOptions, find_unfinished_run
+from versori_magics.cleanup.selection import resolve_selection
+from versori_magics.errors import SelectionError, VersoriError
+from versori_magics.notebook.commands.connections import connection_details, list_with_usage
+from versori_magics.notebook.display.results import DeletionPlan, DeletionReport, PlainText
+from versori_magics.notebook.form import widgets
+from versori_magics.notebook.form.background_jobs import BackgroundJobs, error_text
+from versori_magics.notebook.form.connection_table import ConnectionTable, table_columns
+from versori_magics.notebook.form.consent_pane import ConsentPane
+from versori_magics.notebook.form.headless import refuse_if_nobody_can_click
+from versori_magics.notebook.form.run_pane import RunPane
+from versori_magics.notebook.form.single_connection_pane import SingleConnectionPane
+from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.notebook.session import CURRENT, workflow_for
+from versori_magics.presentation.words import outcome_reason
+from versori_magics.text import number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+    from versori_magics.api.client import Client
+    from versori_magics.cleanup.consent import Consent
+    from versori_magics.cleanup.executor import RunProgress
+    from versori_magics.cleanup.plan import Plan
+    from versori_magics.cleanup.selection import Selection
+    from versori_magics.notebook.display.results import ConnectionDetails
+
+INSTEAD = "use df = %versori_connections . --usage\nand %versori_delete . SELECTION --dry-run."
+# An exported notebook shows this below the place of the widget.
+NO_RUN = (
+    "No run has ended while this page was open; the report of the next one is kept here.\n"
+    f"If no form is shown above, {INSTEAD}"
+)
+
+
+class _MimeBundle:
+    """An object with given mime types."""
+
+    def __init__(self, bundle: dict[str, object]) -> None:
+        self._bundle = bundle
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:  # noqa: ARG002 - IPython's signature
+        return self._bundle
+
+
+class Form:
+    """A form for one organisation.
+
+    Parameters
+    ----------
+    org : str
+        ULID, or ``.`` for the connected organisation.
+
+    Attributes
+    ----------
+    frame : DataFrame or None
+        Every connection with its usage, as listed last.
+    plan : DeletionPlan or None
+        The plan that is shown or was executed last.
+    report : DeletionReport or None
+        The report of the last run.
+    """
+
+    def __init__(self, org: str = ".") -> None:
+        refuse_if_nobody_can_click()
+        self._client = CURRENT.client(org)
+        self.frame: pd.DataFrame | None = None
+        self.plan: DeletionPlan | None = None
+        self.report: DeletionReport | None = None
+        self._record: DisplayHandle | None = None
+        self._is_resuming = False  # whether the plan that is shown is the rest of the last run
+        self._plan_client: Client = self._client  # of the plan that is shown
+        self._run_client: Client = self._client  # of the last run, which is resumed nowhere else
+        self._jobs = BackgroundJobs(self._show_busy, self._show_error)
+        self._build()
+        self.refresh()
+
+    def _build(self) -> None:
+        self._status = widgets.text_line("status")
+        self._error = widgets.html_area("error")
+        self._single = SingleConnectionPane(self._client.organisation, self._look_up, self._preview_one)
+        self.table = ConnectionTable()
+        self.table.on_selection(self._on_selection)
+        self._consent = ConsentPane(self._on_agreement, self._plan_again, self._go_back)
+        self._run = RunPane(self._retry)
+        self._preview_button = widgets.button(
+            "Preview deletion", "preview", self._preview_selection, style="primary", enabled=False
+        )
+        self._refresh_button = widgets.button("Refresh", "refresh", self.refresh)
+        buttons = ipywidgets.HBox([self._refresh_button, self._preview_button])
+        origin = f"{self._client.server}, organisation {self._client.organisation}"
+        self._tabs = ipywidgets.Tab(
+            [ipywidgets.VBox([buttons, self.table]), self._single.box], titles=("Connections", "One id")
+        )
+        panes = [self._tabs, self._consent.box, self._run.box]
+        self.box = ipywidgets.VBox([widgets.text_line("where", origin), self._status, self._error, *panes])
+        self.box.add_class("vs-form")
+
+    @property
+    def selection(self) -> pd.DataFrame:
+        """The selected connections; set it to a DataFrame, a Series or ids to select those in the table."""
+        if self.frame is None:
+            raise VersoriError("The connections are still being listed.", hint="Wait for the table, then try again.")
+        return self.frame[self.frame["id"].isin(self.table.selection)]
+
+    @selection.setter
+    def selection(self, selection: Selection) -> None:
+        with magic_hints():
+            ids = resolve_selection(selection, self._client.server, self._client.organisation)
+        if self.frame is not None and (missing := set(ids) - set(self.frame["id"])):
+            raise SelectionError(f"{number_of(len(missing), 'id')} of the selection are not in the table.")
+        self.table.select(ids)
+
+    def refresh(self) -> None:
+        """List the connections again; the selection stays."""
+        self._start("Listing the connections and who uses them …", self._list)
+
+    def __repr__(self) -> str:
+        return self._summary()
+
+    def _ipython_display_(self) -> None:
+        """Show the widget, and below it a record that a saved notebook keeps: the last report as a static table."""
+        summary = self._summary()
+        text = {"text/plain": summary, "text/html": widgets.note(summary)}
+        display(_MimeBundle({**self.box._repr_mimebundle_(), **text}))  # type: ignore[no-untyped-call]
+        record = PlainText(NO_RUN) if self.report is None else self.report
+        self._record = display(record, display_id=True)  # type: ignore[no-untyped-call]  # IPython's
+
+    def _summary(self) -> str:
+        lines = [f"Form for organisation {self._client.organisation} of {self._client.server}."]
+        if self.report is not None:
+            lines.append(f"Last run: {self.report.summary}.")
+        lines.append(f"It needs a notebook with widgets; elsewhere {INSTEAD}")
+        return "\n".join(lines)
+
+    def _show_busy(self, description: str) -> None:
+        self._status.value = description
+        for button in (self._refresh_button, self._preview_button):
+            button.disabled = bool(description)
+        if not description:
+            self._on_selection(self.table.selection)
+
+    def _show_error(self, error: Exception) -> None:
+        if self._tabs.selected_index == 1:
+            self._single.show_error(error)
+        else:
+            self._error.value = widgets.note(error_text(error), "bad")
+
+    def _start(self, description: str, work: Callable[[], None]) -> bool:
+        self._error.value = ""
+        is_started = self._jobs.start(description, work)
+        if not is_started:
+            self._error.value = widgets.note("The form is busy. Try again when it has finished.", "kept")
+        return is_started
+
+    def _on_selection(self, ids: Sequence[str]) -> None:
+        self._preview_button.description = f"Preview deletion of {len(ids):,}" if ids else "Preview deletion"
+        self._preview_button.disabled = not ids or bool(self._status.value)
+
+    def _list(self) -> None:
+        self.frame = list_with_usage(self._client)
+        self.table.set_rows(table_columns(self.frame))
+
+    def _look_up(self, organisation: str, connection: str, then: Callable[[ConnectionDetails], None]) -> bool:
+        def work() -> None:
+            then(connection_details(CURRENT.client(organisation), connection))
+
+        return self._start("Looking it up …", work)
+
+    def _preview_one(self, organisation: str, connection: str) -> None:
+        self._preview(CURRENT.client(organisation), (connection,), ())
+
+    def _preview_selection(self) -> None:
+        self._preview(self._client, self.table.selection, ())
+
+    def _plan_again(self, breaking: Sequence[str]) -> None:
+        if self.plan is not None:
+            self._preview(self._plan_client, tuple(row.id for row in self.plan.rows), tuple(breaking))
+
+    def _preview(self, client: Client, ids: tuple[str, ...], breaking: tuple[str, ...]) -> None:
+        def work() -> None:
+            self._show_plan(client, workflow_for(client).prepare(ids, allow_breaking=breaking), is_resuming=False)
+
+        self._start("Finding out who uses them …", work)
+
+    def _show_plan(self, client: Client, plan: Plan, *, is_resuming: bool) -> None:
+        self._set_plan(client, plan, is_resuming=is_resuming)
+        self._run.hide()
+        self._consent.show(plan, offer_breaking=not is_resuming)
+
+    def _set_plan(self, client: Client, plan: Plan, *, is_resuming: bool) -> None:
+        self.plan = DeletionPlan.of(plan)
+        self._plan_client, self._is_resuming = client, is_resuming
+
+    def _go_back(self) -> None:
+        self._consent.hide()
+        if self._is_resuming:  # the last run can still be resumed
+            self._run.show()
+
+    def _on_agreement(self, plan: Plan, consent: Consent) -> None:
+        client, is_resuming = self._plan_client, self._is_resuming
+        self._start("Deleting …", lambda: self._execute(client, plan, consent, is_resuming=is_resuming))
+
+    def _execute(self, client: Client, plan: Plan, consent: Consent | None, *, is_resuming: bool) -> None:
+        self._consent.hide()
+        self._run_client = client
+        workflow = workflow_for(client)
+        options = RunOptions(on_progress=self._on_progress, stop_button=self._run.begin())
+        report: DeletionReport | None = None
+        try:
+            run = workflow.resume if is_resuming else workflow.execute
+            report = DeletionReport.of(run(plan, consent, options))
+        finally:
+            self._run.end(report)
+        self._show_report(report)
+
+    def _on_progress(self, progress: RunProgress) -> None:
+        self._run.update(progress)
+        if progress.latest:
+            self.table.show_outcomes({row.id: (row.outcome.value, row.message) for row in progress.latest})
+
+    def _show_report(self, report: DeletionReport) -> None:
+        self.report = report
+        self.table.show_outcomes({row.id: (row.outcome.value, outcome_reason(row)) for row in report.rows})
+        gone = {row.id for row in report.rows if row.outcome in GONE}
+        self.table.select(key for key in self.table.selection if key not in gone)
+        if self._record is not None:
+            self._record.update(report)  # type: ignore[no-untyped-call]  # IPython's
+        if len(report.rows) == 1:
+            self._single.show_field_errors(report.rows[0].fields)
+
+    def _retry(self) -> None:
+        report = self.report
+        if report is not None:
+            self._start("Checking the unfinished rows …", lambda: self._prepare_resume(report.run))
+
+    def _prepare_resume(self, run: str) -> None:
+        client = self._run_client
+        workflow = workflow_for(client)
+        plan = workflow.prepare_resume(find_unfinished_run(run, workflow.journal_folder))
+        if plan.to_delete:
+            self._show_plan(client, plan, is_resuming=True)
+        else:  # nothing is left to send: record what happened to the rows
+            self._set_plan(client, plan, is_resuming=True)
+            self._execute(client, plan, None, is_resuming=True)
+
+
+@magic_hints()
+def form(org: str = ".") -> Form:
+    """Return a form to see, select, review and delete connections by clicking.
+
+    Parameters
+    ----------
+    org : str
+        ULID, or ``.`` for the connected organisation. Default ``.``.
+
+    Returns
+    -------
+    Form
+        Shows itself as a widget; has `selection`, `plan` and `report`.
+
+    Raises
+    ------
+    SettingsError
+        If a setting is missing or invalid.
+    VersoriError
+        If a tool such as papermill runs the notebook, so that nobody can click.
+    """
+    return Form(org)

@@ -1,1 +1,0 @@
-"""Floor 1: the Versori API. Knows no IPython and no pandas."""

@@ -1,0 +1,80 @@
+"""Plans, reports and summaries as plain text, for terminals and logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from versori_magics.presentation.limits import CELL_LENGTH, NOTE_LENGTH, REASON_LENGTH
+from versori_magics.presentation.words import (
+    NO_NAME,
+    OUTCOME_WORDS,
+    VERDICT_WORDS,
+    breaking_sentence,
+    origin,
+    outcome_reason,
+    plan_rows_in_order,
+    plan_title,
+    report_notes,
+    report_rows_in_order,
+    report_title,
+)
+from versori_magics.text import cut, number_of, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from versori_magics.cleanup.plan import Plan, PlanRow
+    from versori_magics.cleanup.report import Report, ReportRow
+
+MAX_ROWS = 20
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan: its counts, what it breaks, then the first rows, those that are kept first."""
+    rows = [(VERDICT_WORDS[row.verdict], _plan_line(row)) for row in plan_rows_in_order(plan)[:MAX_ROWS]]
+    notes = [line for line in (origin(plan), breaking_sentence(plan)) if line]
+    return _text(plan_title(plan), notes, rows, len(plan.rows))
+
+
+def report_text(report: Report, hint: str = "") -> str:
+    """Return a report: its counts, why the run ended, then the first rows, errors first.
+
+    Parameters
+    ----------
+    report : Report
+        The report.
+    hint : str
+        What to do next, in the caller's own syntax. Default empty.
+    """
+    rows = [(OUTCOME_WORDS[row.outcome], _report_line(row)) for row in report_rows_in_order(report)[:MAX_ROWS]]
+    return _text(report_title(report), [origin(report), *report_notes(report, hint)], rows, len(report.rows))
+
+
+def pairs_text(title: str, pairs: Mapping[str, object]) -> str:
+    """Return a title and aligned lines of names and values."""
+    width = max((len(name) for name in pairs), default=0)
+    lines = [f"  {name:<{width}}  {one_line(value, CELL_LENGTH)}" for name, value in pairs.items()]
+    return "\n".join([one_line(title), *lines])
+
+
+def _text(title: str, notes: Sequence[str], rows: Sequence[tuple[str, str]], total: int) -> str:
+    """Return a title, notes, and rows of (words, line), the words aligned."""
+    width = max((len(words) for words, _ in rows), default=0)
+    lines = [title, *(f"  {one_line(note, NOTE_LENGTH)}" for note in notes)]
+    lines += [f"  {words:<{width}}  {line}".rstrip() for words, line in rows]
+    if total > len(rows):
+        lines.append(f"  … and {number_of(total - len(rows), 'more row')}, all in .frame")
+    return "\n".join(lines)
+
+
+def _plan_line(row: PlanRow) -> str:
+    system = f" [{one_line(row.system, 30)}]" if row.system else ""
+    return f"{_id_and_name(row)}{system}  {one_line(row.reason, 160)}"
+
+
+def _report_line(row: ReportRow) -> str:
+    return f"{_id_and_name(row)}  {cut(outcome_reason(row), REASON_LENGTH)}"
+
+
+def _id_and_name(row: PlanRow | ReportRow) -> str:
+    return f"{row.id}  {one_line(row.name or NO_NAME, 60)}"
