@@ -25,9 +25,9 @@ from __future__ import annotations
 
 import os
 import traceback
-from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
+from versori_magics.next_step import Action, NextStep
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
@@ -73,33 +73,6 @@ class FieldError(NamedTuple):
     message: str
 
 
-class Action(StrEnum):
-    """What a person can do next."""
-
-    CONNECT = "connect"
-    RECONNECT = "reconnect"
-    FIND_CONNECTIONS = "find_connections"
-    FIND_RUNS = "find_runs"
-    RESUME = "resume"
-    RAISE_LIMIT = "raise_limit"
-    USE_FEWER_WORKERS = "use_fewer_workers"
-
-
-class NextStep(NamedTuple):
-    """A next step without the syntax of a magic, a function or a command line, which the caller adds.
-
-    Parameters
-    ----------
-    action : Action
-        What to do.
-    argument : str
-        What to do it with: a server, a run id or a number of rows. Default empty.
-    """
-
-    action: Action
-    argument: str = ""
-
-
 class VersoriError(Exception):
     """The base class of every error of this package.
 
@@ -108,16 +81,27 @@ class VersoriError(Exception):
     message : str
         What happened, and to what.
     hint : str
-        What to do next, in words that are true for every caller. Empty if there is nothing to advise.
+        What it means and what to do, in words that are true for every caller. Empty if there is nothing to advise.
     next_step : NextStep, optional
-        The same as data. Notebooks and the command line replace `hint` with a line to copy.
+        What to do next, as data.
+
+    Attributes
+    ----------
+    step_text : str
+        The next step as a sentence, which is part of `hint`. Notebooks replace it with a line to copy.
     """
 
     def __init__(self, message: str, *, hint: str = "", next_step: NextStep | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
         self.next_step = next_step
+        self.step_text = str(next_step) if next_step else ""
+        self._advice = hint
+
+    @property
+    def hint(self) -> str:
+        """What it means and what to do next; empty if there is nothing to advise."""
+        return " ".join(text for text in (self._advice, self.step_text) if text)
 
     def lines(self) -> list[str]:
         """Return the one to three lines that a person sees: what happened, the particulars, what to do."""
@@ -328,10 +312,10 @@ class NotFoundError(ApiError):
 
 _NOT_FOUND = 404
 _HINTS = {
-    401: "The platform does not accept the token. Renew it, set VERSORI_TOKEN, and try again.",
+    401: "The platform does not accept the token.",
     403: "The token is not allowed to do this. Use one with rights for this organisation.",
-    404: "It was deleted, or its id belongs to another organisation. List the connections again.",
-    429: "The platform asks for fewer requests. Wait, or use fewer workers.",
+    404: "It was deleted, or its id belongs to another organisation.",
+    429: "The platform asks for fewer requests.",
 }
 _UNDOCUMENTED_404 = "This response is not the platform's own, so it proves nothing. Check the server's URL."
 _ACTIONS = {401: Action.RECONNECT, 404: Action.FIND_CONNECTIONS, 429: Action.USE_FEWER_WORKERS}

@@ -68,8 +68,6 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 _WEIGHTS = {"401": 1, "429 for an hour": 1, "403": 3} | dict.fromkeys(("late, then done", "400 Error", "404 page"), 6)
 _WEIGHTED_NAMES = [name for name in FAULTS for _ in range(_WEIGHTS.get(name, 2))]
 _SHARED_NAMES = (
-    *("fine", "dropped before", "dropped after", "502 page", "500 Error", "429 for seconds", "slow", "garbage"),
-)
     "fine",
     "dropped before",
     "dropped after",

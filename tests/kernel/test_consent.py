@@ -2,7 +2,7 @@
 
 import pytest
 from support.hostile_platform import SECRET, HostilePlatform, world
-from support.kernels import Kernel, lines, no_secret
+from support.kernels import Kernel, assert_no_secret, error_lines
 
 COLUMNS = [
     *("id", "name", "system", "system_id", "base_url", "auth", "credential_errors", "expires_at", "created_at"),
@@ -10,39 +10,42 @@ COLUMNS = [
 ]
 
 
-def refused(kernel: Kernel, platform: HostilePlatform, code: str, *answers: str, error: str) -> str:
-    """Run a cell that has to fail in a few lines, with nothing deleted; return what it says."""
+def run_refused(kernel: Kernel, platform: HostilePlatform, code: str, *answers: str, error: str) -> str:
+    """Run a cell that has to fail in a few lines, with nothing deleted; return these lines."""
     cell = kernel.run(code, *answers)
-    shown = lines(cell.failed)
-    assert cell.failed["ename"] == error
+    lines = error_lines(cell.failure)
+    assert cell.failure["ename"] == error
     assert cell.status == "error"
-    assert 1 <= len(shown) <= 3
-    assert shown[0].startswith(f"{error}: ")
-    assert not [line for line in shown if len(line) > 700]
+    assert 1 <= len(lines) <= 3
+    assert lines[0].startswith(f"{error}: ")
+    assert not [line for line in lines if len(line) > 700]
     assert platform.deletes == []
     assert platform.deleted == set()
-    return "\n".join(shown)
+    return "\n".join(lines)
 
 
-def test_with_three_settings_all_rows_are_listed_with_their_usage(kernel: Kernel, platform: HostilePlatform) -> None:
+def test_with_three_settings_every_connection_is_listed_with_its_usage(
+    kernel: Kernel, platform: HostilePlatform
+) -> None:
     platform.reset(world(free=30, static=6, dynamic=4, page_cap=7))
     kernel.ok("df = %versori_connections . --usage")
     assert kernel.value("','.join(df.columns)").split(",") == COLUMNS
     assert set(kernel.value("','.join(df['id'])").split(",")) == set(platform.world.connections)
-    for kind, ids in (("unused", "free"), ("static", "static"), ("dynamic", "dynamic")):
-        found = kernel.value(f"','.join(df.loc[df['kind'] == '{kind}', 'id'])")
-        assert set(found.split(",")) == set(getattr(platform.world, ids))
+    expected = {"unused": platform.world.free, "static": platform.world.static, "dynamic": platform.world.dynamic}
+    for kind, ids in expected.items():
+        listed = kernel.value(f"','.join(df.loc[df['kind'] == '{kind}', 'id'])")
+        assert set(listed.split(",")) == set(ids)
 
 
-def test_one_id_with_yes_goes_and_all_that_is_free_goes_and_nothing_that_is_used(
+def test_with_yes_one_id_or_every_unused_connection_is_deleted_and_the_used_ones_are_kept(
     kernel: Kernel, platform: HostilePlatform
 ) -> None:
     platform.reset(world(free=120, static=9, dynamic=9))
     free, used = set(platform.world.free), {*platform.world.static, *platform.world.dynamic}
-    one = platform.world.free[0]
+    first = platform.world.free[0]
     kernel.ok("df = %versori_connections . --usage")
-    kernel.ok(f"%versori_delete {platform.organisation} {one} --yes")
-    assert platform.deleted == {one}
+    kernel.ok(f"%versori_delete {platform.organisation} {first} --yes")
+    assert platform.deleted == {first}
     cell = kernel.ok("r = %versori_delete . df --yes --max 1000")
     assert cell.prompts == []
     assert platform.deleted == free
@@ -54,7 +57,7 @@ def test_one_id_with_yes_goes_and_all_that_is_free_goes_and_nothing_that_is_used
     assert set(kernel.value("','.join(r.frame.query('outcome == \"in_use\"')['id'])").split(",")) == used
 
 
-def test_each_magic_gives_what_its_function_gives(kernel: Kernel, platform: HostilePlatform) -> None:
+def test_each_magic_returns_the_same_as_its_function(kernel: Kernel, platform: HostilePlatform) -> None:
     platform.reset(world(free=3, static=2))
     url, org, one = platform.url, platform.organisation, platform.world.static[0]
     kernel.ok(f"url, org, one = {url!r}, {org!r}, {one!r}")
@@ -81,45 +84,51 @@ def test_each_magic_gives_what_its_function_gives(kernel: Kernel, platform: Host
 
 
 @pytest.mark.parametrize("typed", ["y", " Y "])
-def test_one_connection_goes_after_y_and_the_prompt_says_which_and_where(
+def test_one_connection_is_deleted_after_y_and_the_prompt_names_it_its_server_and_organisation(
     kernel: Kernel, platform: HostilePlatform, typed: str
 ) -> None:
-    one = platform.world.free[2]
-    cell = kernel.run(f"%versori_delete . {one}", typed)
+    id_ = platform.world.free[2]
+    name = platform.world.connections[id_].name
+    cell = kernel.run(f"%versori_delete . {id_}", typed)
     assert cell.error is None
     (prompt,) = cell.prompts
-    for part in (one, platform.world.connections.get(one, "connection 00002"), "Warehouse", "nobody uses it"):
-        assert str(part) in prompt
+    for part in (id_, name, "Warehouse", "nobody uses it"):
+        assert part in prompt
     assert platform.url in prompt
     assert platform.organisation in prompt
     assert prompt.endswith("Delete it? y/N: ")
-    assert platform.deleted == {one}
+    assert platform.deleted == {id_}
 
 
 @pytest.mark.parametrize("typed", ["", "n", "delete", "delete 2", "yep", "y y", "1"])
-def test_one_connection_stays_whatever_else_is_typed(kernel: Kernel, platform: HostilePlatform, typed: str) -> None:
-    said = refused(kernel, platform, f"%versori_delete . {platform.world.free[0]}", typed, error="ConsentError")
-    assert "nothing was sent" in said
+def test_one_connection_is_kept_after_any_other_answer(kernel: Kernel, platform: HostilePlatform, typed: str) -> None:
+    line = f"%versori_delete . {platform.world.free[0]}"
+    error = run_refused(kernel, platform, line, typed, error="ConsentError")
+    assert "nothing was sent" in error
 
 
-def test_several_go_after_delete_and_their_number(kernel: Kernel, platform: HostilePlatform) -> None:
+def test_several_connections_are_deleted_after_delete_and_their_number(
+    kernel: Kernel, platform: HostilePlatform
+) -> None:
     kernel.ok("df = %versori_connections . --usage")
     cell = kernel.run("%versori_delete . df", "delete 5")
     assert cell.error is None
-    assert "Type delete 5 to go on" in cell.prompts[0]
+    assert "Type delete 5 to continue" in cell.prompts[0]
     assert platform.url in cell.prompts[0]
     assert platform.organisation in cell.prompts[0]
     assert platform.deleted == set(platform.world.free)
 
 
 @pytest.mark.parametrize("typed", ["", "y", "yes", "YES", "delete", "delete 4", "delete 50", "delete 5 now", "5"])
-def test_several_stay_whatever_else_is_typed(kernel: Kernel, platform: HostilePlatform, typed: str) -> None:
+def test_several_connections_are_kept_after_any_other_answer(
+    kernel: Kernel, platform: HostilePlatform, typed: str
+) -> None:
     kernel.ok("df = %versori_connections . --usage")
-    said = refused(kernel, platform, "%versori_delete . df", typed, error="ConsentError")
-    assert "Repeat it and type delete 5." in said
+    error = run_refused(kernel, platform, "%versori_delete . df", typed, error="ConsentError")
+    assert "Try again and type delete 5." in error
 
 
-def test_what_is_in_use_goes_only_after_break_and_the_number_that_breaks(
+def test_a_connection_in_use_is_deleted_only_after_break_and_the_number_of_such_rows(
     kernel: Kernel, platform: HostilePlatform
 ) -> None:
     platform.reset(world(free=3, static=2))
@@ -127,8 +136,8 @@ def test_what_is_in_use_goes_only_after_break_and_the_number_that_breaks(
     kernel.ok("df = %versori_connections . --usage")
     line = f"%versori_delete . df --break {first}"
     for typed in ("delete 4", "y", "break 2", "break", "break 4", ""):
-        said = refused(kernel, platform, line, typed, error="ConsentError")
-        assert "type break 1" in said
+        error = run_refused(kernel, platform, line, typed, error="ConsentError")
+        assert "type break 1" in error
     cell = kernel.run(line, "break 1")
     assert cell.error is None
     assert "breaks 1 running environment" in cell.prompts[0]
@@ -137,25 +146,23 @@ def test_what_is_in_use_goes_only_after_break_and_the_number_that_breaks(
 
 
 @pytest.mark.parametrize("flags", ["", "--max 1000", "--workers 4"])
-def test_where_nobody_can_type_and_there_is_no_yes_the_cell_fails(
-    kernel: Kernel, platform: HostilePlatform, flags: str
-) -> None:
+def test_without_stdin_and_without_yes_the_cell_fails(kernel: Kernel, platform: HostilePlatform, flags: str) -> None:
     kernel.ok("df = %versori_connections . --usage")
-    said = refused(kernel, platform, f"%versori_delete . df {flags}", error="ConsentError")
-    assert "Nobody can be asked" in said
-    assert "add --yes" in said
+    error = run_refused(kernel, platform, f"%versori_delete . df {flags}", error="ConsentError")
+    assert "Nobody can be asked" in error
+    assert "add --yes" in error
 
 
-def test_the_dry_run_shows_the_plan_and_neither_asks_nor_sends(kernel: Kernel, platform: HostilePlatform) -> None:
+def test_a_dry_run_shows_the_plan_asks_nothing_and_sends_nothing(kernel: Kernel, platform: HostilePlatform) -> None:
     kernel.ok("df = %versori_connections . --usage")
     cell = kernel.run("%versori_delete . df --dry-run")
     assert cell.error is None
-    assert cell.text.startswith("Plan: 5 selected: 5 delete")
+    assert cell.text.startswith("Plan for 5 connections: 5 to delete")
     assert platform.deletes == []
 
 
 @pytest.mark.parametrize(
-    ("line", "error", "says"),
+    ("line", "error", "expected"),
     [
         ("%versori_delete . nosuch --yes", "ArgumentError", "There is no variable 'nosuch'"),
         ("%versori_delete . select --yes", "ArgumentError", "Did you mean selected?"),
@@ -166,8 +173,8 @@ def test_the_dry_run_shows_the_plan_and_neither_asks_nor_sends(kernel: Kernel, p
         ("%versori_delete . {trick}", "SelectionError", "a text of 32 characters"),
         ("%versori_delete . ../../projects/x --yes", "ArgumentError", "neither a ULID nor the name of a variable"),
         ("%versori_delete . climb --yes", "SelectionError", "a text of 16 characters"),
-        ("%versori_delete . many --yes", "PlanError", "101 connections are selected, and 100 at most"),
-        ("%versori_delete . many --yes --max 100", "PlanError", "101 connections are selected, and 100 at most"),
+        ("%versori_delete . many --yes", "PlanError", "101 connections are selected, but at most 100"),
+        ("%versori_delete . many --yes --max 100", "PlanError", "101 connections are selected, but at most 100"),
         ("%versori_delete . selected --ye", "ArgumentError", "Did you mean --yes?"),
         ("%versori_delete . selected --yes --yes", "ArgumentError", "more than once"),
         ("%versori_delete . selected --yes # all", "ArgumentError", "no comment"),
@@ -181,20 +188,20 @@ def test_the_dry_run_shows_the_plan_and_neither_asks_nor_sends(kernel: Kernel, p
         ("versori.delete('.', True, yes=True)", "SelectionError", "True"),
     ],
 )
-def test_a_slip_is_an_error_of_a_few_lines_and_nothing_at_all_is_sent(
-    kernel: Kernel, platform: HostilePlatform, line: str, error: str, says: str
+def test_a_typing_error_is_an_error_of_a_few_lines_and_sends_no_request(
+    kernel: Kernel, platform: HostilePlatform, line: str, error: str, expected: str
 ) -> None:
-    one = platform.world.free[0]
-    kernel.ok(f"half, climb, selected, trick = 0.5, '../../projects/x', ['{one}'], '{one} --yes'")
+    id_ = platform.world.free[0]
+    kernel.ok(f"half, climb, selected, trick = 0.5, '../../projects/x', ['{id_}'], '{id_} --yes'")
     kernel.ok("from ulid import ULID\nmany = [str(ULID()) for _ in range(101)]")
-    assert says in refused(kernel, platform, line, error=error)
+    assert expected in run_refused(kernel, platform, line, error=error)
     assert platform.requests == []
 
 
-def test_an_empty_selection_asks_nobody_and_sends_nothing(kernel: Kernel, platform: HostilePlatform) -> None:
-    kernel.ok("df = %versori_connections . --usage\nnone = df[df['name'] == 'no such name']")
+def test_an_empty_selection_asks_nothing_and_sends_nothing(kernel: Kernel, platform: HostilePlatform) -> None:
+    kernel.ok("df = %versori_connections . --usage\nnothing = df[df['name'] == 'no such name']")
     before = len(platform.requests)
-    cell = kernel.run("%versori_delete . none")
+    cell = kernel.run("%versori_delete . nothing")
     assert cell.error is None
     assert "nothing" in cell.text
     assert len(platform.requests) == before
@@ -203,13 +210,13 @@ def test_an_empty_selection_asks_nobody_and_sends_nothing(kernel: Kernel, platfo
 LOCALS = """
 e = traceback.TracebackException.from_exception(sys.last_value, capture_locals=True)
 ours = [f for f in e.stack if "versori_magics" in f.filename]
-hidden = {"local_ns"}  # the person's own variables
+hidden = {"local_ns"}  # the variables of the notebook
 print(*(f"{f.name} {n}={t}" for f in ours for n, t in (f.locals or {}).items() if n not in hidden), sep="\\n")
 """
 
 
 @pytest.mark.parametrize("mode", ["Context", "Verbose"])
-def test_no_error_shows_the_token_nor_do_the_variables_of_our_frames(
+def test_no_error_shows_the_token_and_neither_do_the_local_variables_of_its_traceback(
     kernel: Kernel, platform: HostilePlatform, mode: str
 ) -> None:
     kernel.ok(f"import sys, traceback\n%xmode {mode}")
@@ -222,13 +229,13 @@ def test_no_error_shows_the_token_nor_do_the_variables_of_our_frames(
         "%versori_connect --auth psychic",
         "%versori_resume 01ARZ3NDEKTSV4RRFFQ69G5FAV",
     ):
-        assert len(lines(kernel.run(code).failed)) <= 3
-        assert len(lines(kernel.run("%tb").outputs[0])) <= 3
+        assert len(error_lines(kernel.run(code).failure)) <= 3
+        assert len(error_lines(kernel.run("%tb").outputs[0])) <= 3
         kernel.ok("print(repr(sys.last_value), vars(sys.last_value), str(sys.last_value))")
         kernel.ok(LOCALS)
     kernel.ok("%xmode Context")
-    no_secret(kernel.wire, platform.token, SECRET)
-    assert not [text for text in kernel.wire if "authorization" in text.lower()]
+    assert_no_secret(kernel.received, platform.token, SECRET)
+    assert not [text for text in kernel.received if "authorization" in text.lower()]
 
 
 @pytest.mark.parametrize(
@@ -248,10 +255,10 @@ def test_no_error_shows_the_token_nor_do_the_variables_of_our_frames(
         "versori.delete('.', [], max=token)",
     ],
 )
-def test_a_token_that_was_taken_for_something_else_is_not_shown(
+def test_a_token_in_the_place_of_another_argument_is_not_shown(
     kernel: Kernel, platform: HostilePlatform, line: str
 ) -> None:
     kernel.ok("import os\ntoken = os.environ['VERSORI_TOKEN']")
-    assert len(lines(kernel.run(line).failed)) <= 3
-    no_secret(kernel.wire, platform.token)
+    assert len(error_lines(kernel.run(line).failure)) <= 3
+    assert_no_secret(kernel.received, platform.token)
     assert platform.deletes == []

@@ -1,13 +1,13 @@
-"""`kill -9` of a kernel in the middle of a delete, and what the next kernel makes of it."""
+"""`kill -9` of a kernel in the middle of a delete, and how the next kernel finishes the run."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.hostile_platform import SECRET, HostilePlatform, delay, world
-from support.kernels import Kernel, no_secret
+from support.kernels import Kernel, assert_no_secret, error_lines
 
-from versori_magics.cleanup.journal import read
+from versori_magics.cleanup.journal import read_journal
 from versori_magics.cleanup.report import Report
 
 LOAD = "%load_ext versori_magics\nimport os\nimport versori_magics as versori"
@@ -22,13 +22,13 @@ def journals(env: dict[str, str]) -> Iterator[Path]:
         path.unlink()
 
 
-def report(folder: Path) -> Report:
+def recorded_report(folder: Path) -> Report:
     (path,) = folder.glob("*.jsonl")
-    return Report.replay(read(path))
+    return Report.replay(read_journal(path))
 
 
-def cut_off(env: dict[str, str], platform: HostilePlatform, after: int) -> Kernel:
-    """Give a new kernel, after one that was killed with so many rows deleted and some requests under way."""
+def new_kernel_after_kill(env: dict[str, str], platform: HostilePlatform, after: int) -> Kernel:
+    """Return a new kernel, after another was killed with so many rows deleted and some requests in flight."""
     platform.decide = lambda request: (
         delay(1) if request.method == "DELETE" and len(platform.world.deleted) >= after else None
     )
@@ -44,102 +44,100 @@ def cut_off(env: dict[str, str], platform: HostilePlatform, after: int) -> Kerne
     return fresh
 
 
-def test_after_kill_9_the_run_is_interrupted_and_a_new_kernel_finishes_it(
+def test_a_run_that_kill_9_interrupted_is_finished_by_a_new_kernel(
     platform: HostilePlatform, env: dict[str, str], journals: Path
 ) -> None:
     platform.reset(world(free=120, static=6, dynamic=6), latency=0.05)
     used = {*platform.world.static, *platform.world.dynamic}
-    with cut_off(env, platform, after=40) as kernel:
+    with new_kernel_after_kill(env, platform, after=40) as kernel:
         gone = platform.deleted
         assert 40 <= len(gone) < 120
-        left = report(journals)
-        assert not left.ended
-        assert {row.id for row in left.rows if row.outcome == "deleted"} <= gone
-        known = {row.id for row in left.rows if row.outcome in {"deleted", "unknown"}}
-        assert gone <= known  # no DELETE without a line in the journal
+        interrupted = recorded_report(journals)
+        assert not interrupted.ended
+        assert {row.id for row in interrupted.rows if row.outcome == "deleted"} <= gone
+        assert gone <= {row.id for row in interrupted.rows if row.outcome in {"deleted", "unknown"}}
 
-        shown = kernel.ok("%versori_runs").text
-        assert left.run in shown
-        assert "interrupted" in shown
+        runs = kernel.ok("%versori_runs").text
+        assert interrupted.run in runs
+        assert "interrupted" in runs
         sent = len(platform.deletes)
-        assert kernel.run(f"%versori_resume {left.run}").failed["ename"] == "ConsentError"
+        assert kernel.run(f"%versori_resume {interrupted.run}").failure["ename"] == "ConsentError"
         assert len(platform.deletes) == sent
 
-        taken, removed, *_ = (row.id for row in left.rows if row.outcome == "not_attempted")
+        linked, removed, *_ = (row.id for row in interrupted.rows if row.outcome == "not_attempted")
         with platform.lock:
-            platform.world.link(taken)
+            platform.world.link(linked)
             platform.world.remove(removed)
-        wrong = kernel.run(f"%versori_resume {left.run}", "y")
-        assert wrong.failed["ename"] == "ConsentError"
-        assert f"Type delete {118 - len(gone)} to go on" in wrong.prompts[0]
+        refused = kernel.run(f"%versori_resume {interrupted.run}", "y")
+        assert refused.failure["ename"] == "ConsentError"
+        assert f"Type delete {118 - len(gone)} to continue" in refused.prompts[0]
         assert len(platform.deletes) == sent
-        kernel.ok(f"r = %versori_resume {left.run} --yes")
+        kernel.ok(f"r = %versori_resume {interrupted.run} --yes")
         assert kernel.value("len(r.frame) == r.frame['id'].nunique() == 132") == "True"
         assert kernel.value("versori.runs().iloc[0]['state']") == "finished"
 
-        ended = {row.id: row.outcome for row in report(journals).rows}
-        assert set(ended) == {*platform.world.free, *used}
-        assert {id_ for id_, outcome in ended.items() if outcome == "deleted"} == platform.deleted
-        assert platform.deleted == set(platform.world.free) - {taken, removed}
-        assert ended[taken] == "changed"
-        assert ended[removed] == "already_gone"
-        assert {ended[id_] for id_ in used} == {"in_use"}
-        assert set(platform.world.connections) == used | {taken}
+        outcomes = {row.id: row.outcome for row in recorded_report(journals).rows}
+        assert set(outcomes) == {*platform.world.free, *used}
+        assert {id_ for id_, outcome in outcomes.items() if outcome == "deleted"} == platform.deleted
+        assert platform.deleted == set(platform.world.free) - {linked, removed}
+        assert outcomes[linked] == "changed"
+        assert outcomes[removed] == "already_gone"
+        assert {outcomes[id_] for id_ in used} == {"in_use"}
+        assert set(platform.world.connections) == used | {linked}
         assert max(platform.sends(id_) for id_ in platform.world.free) <= 2
 
-        again = kernel.ok(f"%versori_resume {left.run} --yes")  # there is nothing left to do
+        again = kernel.ok(f"%versori_resume {interrupted.run} --yes")  # nothing is left to send
         assert "deleted" in again.text
         assert len(platform.deletes) == sent + 118 - len(gone)
-        no_secret(kernel.wire, platform.token, SECRET)
+        assert_no_secret(kernel.received, platform.token, SECRET)
 
 
 def test_two_kernels_cannot_resume_one_run_at_once(
     platform: HostilePlatform, env: dict[str, str], journals: Path
 ) -> None:
     platform.reset(world(free=100), latency=0.05)
-    with cut_off(env, platform, after=10) as one, Kernel(env) as other:
-        other.ok(LOAD)
-        run = report(journals).run
+    with new_kernel_after_kill(env, platform, after=10) as first, Kernel(env) as second:
+        second.ok(LOAD)
+        run = recorded_report(journals).run
         before = len(platform.deletes)
-        platform.latency = 0.5  # so long does each of two workers take for one row
-        cell = one.begin(f"r = %versori_resume {run} --yes --workers 2")
+        platform.latency = 0.5  # so that the first kernel is still at work when the second one tries
+        cell = first.begin(f"r = %versori_resume {run} --yes --workers 2")
         platform.wait_for(lambda: len(platform.deletes) > before, timeout=60)
-        refused = other.run(f"%versori_resume {run} --yes")
-        assert refused.failed["ename"] == "JournalError"
-        assert "under way" in refused.failed["evalue"]
-        assert "running" in other.ok("%versori_runs").text
+        refused = second.run(f"%versori_resume {run} --yes")
+        assert refused.failure["ename"] == "JournalError"
+        assert "under way" in refused.failure["evalue"]
+        assert "running" in second.ok("%versori_runs").text
         platform.latency = 0
-        one.finish(cell)
+        first.finish(cell)
         assert cell.error is None
         assert platform.deleted == set(platform.world.free)
-        assert len(platform.deletes) <= 100 + 8  # those that hung at the kill may be sent again; nothing twice else
-        assert one.value("r.counts['deleted']") == "100"
-        assert "finished" in other.ok("%versori_runs").text
+        assert len(platform.deletes) <= 100 + 8  # only rows that were in flight at the kill may be sent twice
+        assert first.value("r.counts['deleted']") == "100"
+        assert "finished" in second.ok("%versori_runs").text
 
 
-def test_a_token_that_dies_stops_the_run_and_a_new_one_finishes_it(
+def test_a_token_that_expires_stops_the_run_and_a_new_one_finishes_it(
     kernel: Kernel, platform: HostilePlatform, journals: Path, tmp_path: Path
 ) -> None:
     platform.reset(world(free=250, static=5))
     platform.dead_token_after(50)
     kernel.ok("import os\ndf = %versori_connections . --usage")
     cell = kernel.run("%versori_delete . df --yes --max 1000")
-    assert cell.failed["ename"] == "RunStoppedError"
-    run = report(journals).run
-    first, *rest = "\n".join(cell.failed["traceback"]).splitlines()
-    assert "no longer accepts the token (401)" in first
-    assert "50 deleted" in first
-    assert "of 255" in first.lower()
-    line = f"%versori_resume {run}"
-    assert rest == [f"Go on with: {line}"]
+    assert cell.failure["ename"] == "RunStoppedError"
+    line = f"%versori_resume {recorded_report(journals).run}"
+    reason, counts, hint = error_lines(cell.failure)
+    assert "no longer accepts the token (401)" in reason
+    assert "50 deleted" in counts
+    assert "of 255" in counts.lower()
+    assert hint.endswith(line)
     assert 50 <= len(platform.deletes) < 100
     assert len(platform.deleted) == 50
     assert kernel.value("versori.runs().iloc[0]['state']") == "stopped"
 
     platform.dead_token_after(10**9)
     old, platform.token = platform.token, "another-t0ken-of-tests"
-    dead = kernel.run(f"{line} --yes")
-    assert dead.failed["ename"] == "UnauthorisedError"
+    expired = kernel.run(f"{line} --yes")
+    assert expired.failure["ename"] == "UnauthorisedError"
     assert len(platform.deleted) == 50
     (tmp_path / "token").write_text(platform.token)
     kernel.ok(f"os.environ['VERSORI_TOKEN'] = open({str(tmp_path / 'token')!r}).read()")
@@ -150,4 +148,4 @@ def test_a_token_that_dies_stops_the_run_and_a_new_one_finishes_it(
         kernel.ok(f"os.environ['VERSORI_TOKEN'] = open({str(tmp_path / 'token')!r}).read()")
     assert platform.deleted == set(platform.world.free)
     assert kernel.value("r.counts['deleted'], r.counts['in_use'], sum(r.counts.values())") == "(250, 5, 255)"
-    no_secret(kernel.wire, old, platform.token, SECRET)
+    assert_no_secret(kernel.received, old, platform.token, SECRET)

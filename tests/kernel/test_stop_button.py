@@ -8,10 +8,10 @@ from support.hostile_platform import FOREVER, HostilePlatform, delay, world
 from support.kernels import Kernel
 
 WORKERS = 8
-PROMPT_BACK = 5.0  # seconds: many times what it takes on a slow machine, a fraction of what hangs
+SECONDS_TO_STOP = 5.0  # many times what it takes on a slow machine, a fraction of what a hanging request takes
 
 
-def usable(kernel: Kernel) -> bool:
+def is_usable(kernel: Kernel) -> bool:
     return kernel.value("6 * 7") == "42"
 
 
@@ -23,7 +23,7 @@ def count(kernel: Kernel, outcome: str) -> int:
     return int(kernel.value(f"int(versori.runs().iloc[0]['{outcome}'])"))
 
 
-def test_during_a_delete_nothing_more_is_sent_and_it_is_known_what_has_gone(
+def test_a_press_during_a_run_sends_nothing_more_and_reports_every_row(
     kernel: Kernel, platform: HostilePlatform
 ) -> None:
     platform.reset(world(free=200), latency=0.1)
@@ -31,23 +31,23 @@ def test_during_a_delete_nothing_more_is_sent_and_it_is_known_what_has_gone(
     cell = kernel.begin("%versori_delete . df --yes --max 200")
     platform.wait_for(lambda: len(platform.deletes) >= 30, timeout=60)
     before = len(platform.deletes)
-    pressed = time.monotonic()
+    pressed_at = time.monotonic()
     kernel.interrupt()
     kernel.finish(cell)
-    assert time.monotonic() - pressed < PROMPT_BACK
-    assert len(platform.deletes) <= before + 2 * WORKERS  # those in flight, and those begun until the signal came
-    assert cell.failed["ename"] == "KeyboardInterrupt"
+    assert time.monotonic() - pressed_at < SECONDS_TO_STOP
+    assert len(platform.deletes) <= before + 2 * WORKERS  # in flight, or begun before the signal arrived
+    assert cell.failure["ename"] == "KeyboardInterrupt"
     assert "The run ended early: the stop button was pressed." in cell.text
     assert f"{len(platform.deleted)} deleted" in cell.text
-    assert "Go on with: %versori_resume" in cell.text
+    assert "%versori_resume" in cell.text
 
-    assert usable(kernel)
+    assert is_usable(kernel)
     assert state(kernel) == "stopped"
     assert count(kernel, "deleted") == len(platform.deleted) == len(platform.deletes)
     assert count(kernel, "deleted") + count(kernel, "not_attempted") == 200
     platform.latency = 0
     sent = len(platform.deletes)
-    assert kernel.ok("rest = versori.resume(versori.runs().iloc[0]['run'], yes=True)").error is None
+    assert kernel.ok("report = versori.resume(versori.runs().iloc[0]['run'], yes=True)").error is None
     assert platform.deleted == set(platform.world.free)
     assert len(platform.deletes) == 200
     assert len(platform.deletes) > sent
@@ -55,22 +55,22 @@ def test_during_a_delete_nothing_more_is_sent_and_it_is_known_what_has_gone(
     assert count(kernel, "deleted") == 200
 
 
-def test_the_second_press_is_back_at_once_though_requests_hang(kernel: Kernel, platform: HostilePlatform) -> None:
+def test_a_second_press_returns_at_once_even_if_requests_hang(kernel: Kernel, platform: HostilePlatform) -> None:
     platform.reset(world(free=20))
     platform.on("DELETE", "", delay(600), times=FOREVER)
     kernel.ok("df = %versori_connections . --usage")
     cell = kernel.begin("%versori_delete . df --yes")
     platform.wait_for(lambda: len(platform.deletes) == WORKERS, timeout=60)
     kernel.interrupt()
-    time.sleep(0.5)  # the kernel has to see two presses, not one
-    pressed = time.monotonic()
+    time.sleep(0.5)  # so that the kernel receives two presses and not one
+    pressed_at = time.monotonic()
     kernel.interrupt()
     kernel.finish(cell)
-    assert time.monotonic() - pressed < PROMPT_BACK
-    assert cell.failed["ename"] == "KeyboardInterrupt"
-    assert f"{WORKERS} unknown · {20 - WORKERS} not_attempted" in cell.text
-    assert usable(kernel)
-    assert state(kernel) == "running"  # the hanging requests are not over
+    assert time.monotonic() - pressed_at < SECONDS_TO_STOP
+    assert cell.failure["ename"] == "KeyboardInterrupt"
+    assert f"{WORKERS} unclear, {20 - WORKERS} not attempted" in cell.text
+    assert is_usable(kernel)
+    assert state(kernel) == "running"  # its requests still hang
     assert len(platform.deletes) == WORKERS
 
     platform.reset(world(free=20))
@@ -78,57 +78,57 @@ def test_the_second_press_is_back_at_once_though_requests_hang(kernel: Kernel, p
     assert state(kernel) == "stopped"
     assert platform.deletes == []
     assert count(kernel, "unknown") == WORKERS
-    kernel.ok("rest = versori.resume(versori.runs().iloc[0]['run'], yes=True)")
+    kernel.ok("report = versori.resume(versori.runs().iloc[0]['run'], yes=True)")
     assert platform.deleted == set(platform.world.free)
 
 
-@pytest.mark.parametrize(("rows", "first"), [(1, "Delete it? y/N"), (5, "Type delete 5")])
-def test_at_the_prompt_nothing_is_sent(kernel: Kernel, platform: HostilePlatform, rows: int, first: str) -> None:
+@pytest.mark.parametrize(("rows", "prompt"), [(1, "Delete it? y/N"), (5, "Type delete 5")])
+def test_a_press_at_the_prompt_sends_nothing(kernel: Kernel, platform: HostilePlatform, rows: int, prompt: str) -> None:
     kernel.ok(f"df = %versori_connections . --usage\ndf = df.head({rows})")
     cell = kernel.run("%versori_delete . df", kernel.interrupt)
-    assert first in cell.prompts[0]
-    assert cell.failed["ename"] == "KeyboardInterrupt"
+    assert prompt in cell.prompts[0]
+    assert cell.failure["ename"] == "KeyboardInterrupt"
     assert platform.deletes == []
-    assert usable(kernel)
+    assert is_usable(kernel)
     assert kernel.value("len(versori.runs())") == "0"
 
 
-def looked(platform: HostilePlatform, path: str) -> Callable[[], bool]:
+def has_requested(platform: HostilePlatform, path: str) -> Callable[[], bool]:
     return lambda: any(path in request.path for request in platform.requests)
 
 
 @pytest.mark.parametrize("path", ["/connections$", "/projects$", "/activations$"])
-def test_during_a_list_the_prompt_is_back_and_the_kernel_is_usable(
+def test_a_press_while_connections_are_listed_returns_and_the_kernel_is_usable(
     kernel: Kernel, platform: HostilePlatform, path: str
 ) -> None:
     platform.on("GET", path, delay(600))
     cell = kernel.begin("df = %versori_connections . --usage")
-    platform.wait_for(looked(platform, path.strip("$")), timeout=60)
+    platform.wait_for(has_requested(platform, path.strip("$")), timeout=60)
     time.sleep(0.2)  # the client is waiting for the answer now
-    pressed = time.monotonic()
+    pressed_at = time.monotonic()
     kernel.interrupt()
     kernel.finish(cell)
-    assert time.monotonic() - pressed < PROMPT_BACK
-    assert cell.failed["ename"] == "KeyboardInterrupt"
-    assert usable(kernel)
+    assert time.monotonic() - pressed_at < SECONDS_TO_STOP
+    assert cell.failure["ename"] == "KeyboardInterrupt"
+    assert is_usable(kernel)
     kernel.ok("df = %versori_connections . --usage")
     assert kernel.value("len(df)") == "5"
 
 
-def test_an_interrupt_shows_no_token_and_no_frame_of_the_http_library_in_a_verbose_traceback(
+def test_the_verbose_traceback_of_a_press_shows_no_token_and_no_frame_of_the_http_library(
     kernel: Kernel, platform: HostilePlatform
 ) -> None:
     kernel.ok("%xmode Verbose")
     platform.on("GET", "/connections$", delay(600))
     cell = kernel.begin("df = %versori_connections . --usage")
-    platform.wait_for(looked(platform, "/connections"), timeout=60)
+    platform.wait_for(has_requested(platform, "/connections"), timeout=60)
     time.sleep(0.2)
     kernel.interrupt()
     kernel.finish(cell)
-    assert cell.failed["ename"] == "KeyboardInterrupt"
-    trace = "".join(cell.failed["traceback"])
-    assert "platform/client.py" in trace
+    assert cell.failure["ename"] == "KeyboardInterrupt"
+    trace = "".join(cell.failure["traceback"])
+    assert "api/client.py" in trace
     assert "/httpx/" not in trace
     kernel.run("%tb")
     kernel.ok("%xmode Context")
-    assert not [text for text in kernel.wire if platform.token in text]
+    assert not [text for text in kernel.received if platform.token in text]

@@ -106,7 +106,7 @@ class WidgetPage:
         table = next(key for key, state in self._models.items() if "_esm" in state)
         self.send(table, {"method": "custom", "content": {"type": "ready"}})
         self.wait_until(lambda: any(set(json.loads(rows)["id"]) >= set(ids) for rows in self._rows(table)))
-        message = {"type": "select", "on": ids, "off": []}
+        message = {"type": "select", "selected": ids, "deselected": []}
         self.send(table, {"method": "custom", "content": message})
 
     def _rows(self, table: str) -> list[bytes]:

@@ -9,13 +9,11 @@ import pytest
 
 from versori_magics import errors
 from versori_magics.errors import (
-    Action,
     ApiError,
     ArgumentError,
     FieldError,
     ForbiddenError,
     IncompleteError,
-    NextStep,
     NotFoundError,
     PlatformError,
     RunStoppedError,
@@ -27,6 +25,7 @@ from versori_magics.errors import (
     VersoriError,
     catch,
 )
+from versori_magics.next_step import Action, NextStep
 
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, Exception)]
 

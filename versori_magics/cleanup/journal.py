@@ -18,7 +18,8 @@ import msgspec
 from versori_magics._version import __version__
 from versori_magics.api.ids import canonical_ulid
 from versori_magics.cleanup.records import Record, RowOutcome, RowPlanned, RowSent, RunClosed, RunHeader, RunResumed
-from versori_magics.errors import Action, JournalError, NextStep, catch
+from versori_magics.errors import JournalError, catch
+from versori_magics.next_step import Action, NextStep
 from versori_magics.settings import JOURNAL_VARIABLE
 from versori_magics.text import one_line
 
@@ -244,7 +245,6 @@ def find_journal(folder: Path, run: str) -> Path:
     if key is None or not path.is_file():
         raise JournalError(
             f"There is no run {one_line(run, 60)!r} in {one_line(folder, 300)}.",
-            hint="List the runs to see their ids.",
             next_step=NextStep(Action.FIND_RUNS),
         )
     return path
@@ -271,12 +271,17 @@ def _lock(path: Path) -> BaseFileLock:
 
     lock = FileLock(path.with_suffix(".lock"), timeout=0, mode=0o600, thread_local=False)
     if isinstance(catch(lock.acquire, Timeout), Timeout):
-        raise JournalError(
-            f"The run {path.stem} is under way in this or another kernel.",
-            hint="Wait for it, or stop it there; the list of runs shows its state.",
-            next_step=NextStep(Action.FIND_RUNS),
-        )
+        raise under_way_error(path.stem)
     return lock
+
+
+def under_way_error(run: str) -> JournalError:
+    """Return the error that a run cannot be executed because it is being executed already."""
+    return JournalError(
+        f"The run {run} is under way in this or another kernel.",
+        hint="Wait for it, or stop it there.",
+        next_step=NextStep(Action.FIND_RUNS),
+    )
 
 
 def _create_file(path: Path) -> tuple[BaseFileLock, int]:

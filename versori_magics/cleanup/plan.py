@@ -208,5 +208,9 @@ def describe_change(planned: PlanRow, current: PlanRow) -> str:
     ):
         before, now = getattr(planned, attribute), getattr(current, attribute)
         if before != now:
-            return f"{words} changed from {before or 'nothing'} to {now or 'nothing'}"
+            return f"{words} changed from {_in_words(before)} to {_in_words(now)}"
     return ""
+
+
+def _in_words(fact: str | int) -> str:
+    return (fact.replace("_", " ") if isinstance(fact, Verdict) else str(fact)) if fact else "nothing"

@@ -19,7 +19,8 @@ from versori_magics.cleanup.records import (
     RunResumed,
     outcomes_in_words,
 )
-from versori_magics.errors import Action, FieldError, NextStep, UnfinishedError
+from versori_magics.errors import FieldError, UnfinishedError
+from versori_magics.next_step import Action, NextStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -162,12 +163,7 @@ class Report(msgspec.Struct, frozen=True):
             protected) raise nothing.
         """
         if any(row.outcome in _NOT_DELETED for row in self.rows):
-            raise UnfinishedError(
-                "Some rows were not deleted.",
-                hint="Resume the run to finish it." if self.next_step else "",
-                report=self,
-                next_step=self.next_step,
-            )
+            raise UnfinishedError("Some rows were not deleted.", report=self, next_step=self.next_step)
 
 
 def _report_row(row: PlanRow, recorded: RowOutcome | None, sends: int) -> ReportRow:

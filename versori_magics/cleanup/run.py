@@ -171,12 +171,12 @@ def resume_run(
     try:
         unfinished = _unfinished_run(journal.records, journal.path)
         rows, outcomes = recheck(unfinished)
+        attempts = {row.id: row.attempts for row in unfinished.report.rows}
+        outcomes = [msgspec.structs.replace(outcome, attempts=attempts[outcome.id]) for outcome in outcomes]
         journal.resumed()
     except BaseException:
         journal.close()
         raise
-    attempts = {row.id: row.attempts for row in unfinished.report.rows}
-    outcomes = [msgspec.structs.replace(outcome, attempts=attempts[outcome.id]) for outcome in outcomes]
     return _execute(journal, outcomes, [row for row in rows if row.id in agreed], platform, options)
 
 

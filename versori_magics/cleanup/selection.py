@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from versori_magics.api.ids import canonical_ulid
-from versori_magics.errors import Action, NextStep, PlanError, SelectionError
+from versori_magics.errors import PlanError, SelectionError
+from versori_magics.next_step import Action, NextStep
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from versori_magics.cleanup.journal import is_under_way
+from versori_magics.cleanup.journal import is_under_way, under_way_error
 from versori_magics.cleanup.plan import Plan
 from versori_magics.cleanup.protection import NO_PROTECTION, Protection, read_protection
 from versori_magics.cleanup.report import Report
@@ -18,7 +18,8 @@ from versori_magics.cleanup.run import (
     start_run,
 )
 from versori_magics.cleanup.selection import resolve_breaking, resolve_selection
-from versori_magics.errors import Action, ConsentError, JournalError, NextStep, PlanError, RunStoppedError
+from versori_magics.errors import ConsentError, PlanError, RunStoppedError
+from versori_magics.next_step import Action, NextStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -145,11 +146,7 @@ class Workflow:
         self._check_origin(unfinished.plan(()))
         report = unfinished.report
         if is_under_way(Path(report.journal)):
-            raise JournalError(
-                f"The run {report.run} is under way in this or another kernel.",
-                hint="Wait for it, or stop it there.",
-                next_step=NextStep(Action.FIND_RUNS),
-            )
+            raise under_way_error(report.run)
         return unfinished.plan(self._recheck_unfinished(unfinished)[0] if look else unfinished.rows)
 
     def resume(self, plan: Plan, consent: Consent | None, options: RunOptions) -> Report:
@@ -168,6 +165,7 @@ class Workflow:
         return resume_run(plan.id, agreed, self.platform, self.journal_folder, options, self._recheck_unfinished)
 
     def _recheck_unfinished(self, unfinished: UnfinishedRun) -> tuple[list[PlanRow], list[RowOutcome]]:
+        self._check_origin(unfinished.plan(()))
         if not unfinished.rows:
             return [], []
         protection = self._protection()
@@ -183,8 +181,8 @@ class Workflow:
             raise PlanError(
                 f"The plan is for organisation {plan.organisation} on {plan.server}, not for"
                 f" {platform.organisation} on {platform.server}.",
-                hint=f"Connect to {plan.server}, or make a new plan.",
-                next_step=NextStep(Action.CONNECT, plan.server),
+                hint="" if plan.server != platform.server else f"Use organisation {plan.organisation}.",
+                next_step=NextStep(Action.CONNECT, plan.server) if plan.server != platform.server else None,
             )
 
 
@@ -205,7 +203,6 @@ def finish(report: ReportT, stop_button: StopButton, show: Callable[[ReportT], o
         show(report)
         raise RunStoppedError(
             f"The run ended early: {report.stopped}.",
-            hint="Resume it to finish." if report.unfinished else "",
             report=report,
             next_step=report.next_step,
         )
@@ -217,7 +214,6 @@ def check_size(rows: int, max_rows: int | None) -> None:
     if max_rows is not None and rows > max_rows:
         raise PlanError(
             f"{rows:,} connections are selected, but at most {max_rows:,} are deleted at once. Nothing was sent.",
-            hint="Review the plan, then raise the maximum.",
             next_step=NextStep(Action.RAISE_LIMIT, str(rows)),
         )
 

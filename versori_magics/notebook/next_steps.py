@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from versori_magics.errors import Action, NextStep, VersoriError
+from versori_magics.errors import VersoriError
+from versori_magics.next_step import Action, NextStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ _HINTS = {
     Action.FIND_RUNS: "%versori_runs lists the runs and their state.",
     Action.RESUME: "To finish the run: %versori_resume {argument}",
     Action.RAISE_LIMIT: "Review the plan (--dry-run). If it is right, add --max {argument}.",
-    Action.USE_FEWER_WORKERS: "The platform asks for fewer requests. Wait, or use fewer --workers.",
+    Action.USE_FEWER_WORKERS: "Wait, or use fewer --workers.",
 }
 
 
@@ -28,10 +29,10 @@ def magic_hint(step: NextStep) -> str:
 
 @contextmanager
 def magic_hints() -> Iterator[None]:
-    """Give every error that leaves the block its hint in magic syntax; also a decorator."""
+    """Give every error that leaves the block its next step in magic syntax; also a decorator."""
     try:
         yield
     except VersoriError as error:
         if error.next_step is not None:
-            error.hint = magic_hint(error.next_step)
+            error.step_text = magic_hint(error.next_step)
         raise

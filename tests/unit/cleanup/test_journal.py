@@ -27,7 +27,8 @@ from versori_magics.cleanup.plan import Plan, Verdict
 from versori_magics.cleanup.records import Outcome, RowOutcome
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run import find_unfinished_run
-from versori_magics.errors import Action, JournalError, NextStep
+from versori_magics.errors import JournalError
+from versori_magics.next_step import Action, NextStep
 
 PLAN = make_plan(
     *(make_row(number) for number in range(4)), make_row(4, Verdict.IN_USE, reason="Orders / production (running)")
@@ -89,6 +90,12 @@ def test_journals_are_found_by_run_and_listed_newest_first(tmp_path: Path) -> No
     assert [path.stem for path in list_journals(tmp_path)] == [make_id(3), make_id(2), make_id(1)]
     assert find_journal(tmp_path, make_id(2).lower()) == journal_path(tmp_path, make_id(2))
     assert list(list_journals(tmp_path / "missing")) == []
+
+
+def test_repr_of_a_journal_names_its_file(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    assert repr(journal) == f"Journal({str(journal_path(tmp_path))!r}, 6 records)"
+    journal.close()
 
 
 @pytest.mark.parametrize("run", ["", "latest", f"../{make_id(1)}", make_id(4), "*"])
@@ -185,6 +192,13 @@ def test_row_that_was_sent_before_kill_9_is_unknown_and_can_be_resumed(tmp_path:
 
 
 # One kernel at a time.
+
+
+def test_run_without_a_lock_file_is_not_under_way(tmp_path: Path) -> None:
+    write_example(tmp_path)
+    journal_path(tmp_path).with_suffix(".lock").unlink(missing_ok=True)
+    assert not is_under_way(journal_path(tmp_path))
+    assert not is_under_way(tmp_path / "missing.jsonl")
 
 
 def test_one_of_many_threads_reopens_a_run_and_the_others_get_an_error(tmp_path: Path) -> None:

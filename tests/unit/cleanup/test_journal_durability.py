@@ -20,7 +20,9 @@ from support.cleanup_examples import (
     journal_path,
     make_executor,
     make_id,
+    make_plan,
     make_platform,
+    make_row,
     plan_of,
     refused,
     replay,
@@ -28,8 +30,8 @@ from support.cleanup_examples import (
 )
 
 from versori_magics.cleanup.consent import consent_in_advance
-from versori_magics.cleanup.journal import Journal, list_journals, read_journal
-from versori_magics.cleanup.plan import Plan
+from versori_magics.cleanup.journal import Journal, is_under_way, list_journals, read_journal
+from versori_magics.cleanup.plan import Plan, Verdict
 from versori_magics.cleanup.records import Outcome, RowOutcome, RowSent
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run import RunOptions, find_unfinished_run, start_run
@@ -202,6 +204,18 @@ def test_plan_whose_journal_has_no_space_sends_nothing_and_can_be_executed_later
         assert delete.sends == []
         assert list(list_journals(tmp_path)) == []
     assert start_run(plan, make_platform(delete), tmp_path, RunOptions(), None).counts["deleted"] == 5
+
+
+def test_run_whose_first_outcomes_have_no_space_sends_nothing_and_is_released(tmp_path: Path) -> None:
+    plan = make_plan(make_row(0), make_row(1, Verdict.IN_USE, reason="Orders"))
+    begin(tmp_path / "whole", plan).close()
+    whole = journal_path(tmp_path / "whole").stat().st_size
+    delete = ScriptedDelete()
+    with limit_file_size(whole), pytest.raises(JournalError, match="cannot be written"):
+        start_run(plan, make_platform(delete), tmp_path, RunOptions(), None)
+    assert delete.sends == []
+    assert not is_under_way(journal_path(tmp_path))
+    assert find_unfinished_run(RUN, tmp_path).rows == plan.to_delete
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -15,6 +15,7 @@ from versori_magics.cleanup.records import (
     RunClosed,
     RunHeader,
     RunResumed,
+    outcomes_in_words,
 )
 from versori_magics.errors import FieldError
 
@@ -91,3 +92,12 @@ def test_outcomes_and_verdicts_keep_their_names() -> None:
 
 def test_every_verdict_but_delete_is_an_outcome() -> None:
     assert set(OUTCOME_OF_VERDICT) == set(Verdict) - {Verdict.DELETE}
+
+
+def test_counts_of_outcomes_are_written_in_words() -> None:
+    assert outcomes_in_words({"in_use": 2, "deleted": 1_300, "refused": 0}) == "1,300 deleted, 2 kept (in use)"
+    assert outcomes_in_words({}) == "nothing"
+    for outcome in Outcome:
+        words = outcomes_in_words({outcome: 1})
+        assert words.startswith("1 ")
+        assert "_" not in words

@@ -17,7 +17,8 @@ from versori_magics.cleanup.records import (
     RunResumed,
 )
 from versori_magics.cleanup.report import Report
-from versori_magics.errors import Action, FieldError, NextStep, UnfinishedError
+from versori_magics.errors import FieldError, UnfinishedError
+from versori_magics.next_step import Action, NextStep
 
 HEADER = RunHeader(1, RUN, "0", SERVER, ORGANISATION, "d" * 64, "2026-01-01T00:00:00+00:00", 3)
 PLANNED = [

@@ -10,7 +10,8 @@ from support.cleanup_examples import ORGANISATION, SERVER, make_id
 from ulid import ULID
 
 from versori_magics.cleanup.selection import parse_ids, resolve_breaking, resolve_selection
-from versori_magics.errors import Action, NextStep, PlanError, SelectionError
+from versori_magics.errors import PlanError, SelectionError
+from versori_magics.next_step import Action, NextStep
 
 IDS = [make_id(number) for number in range(3)]
 

@@ -9,10 +9,14 @@ from support.cleanup_examples import (
     ORGANISATION,
     RUN,
     SERVER,
+    WorkflowExample,
     make_id,
+    make_ids,
+    make_options,
     make_platform,
     make_snapshot,
     make_use,
+    outcomes_of,
     plan_of,
     unchanged_snapshot,
 )
@@ -24,15 +28,14 @@ from versori_magics.cleanup.report import Report, ReportRow
 from versori_magics.cleanup.stop_button import StopButton
 from versori_magics.cleanup.workflow import Workflow, check_size, finish
 from versori_magics.errors import (
-    Action,
     ArgumentError,
     ConsentError,
-    NextStep,
     PlanError,
     PlatformError,
     RunStoppedError,
     SelectionError,
 )
+from versori_magics.next_step import Action, NextStep
 
 # Preparing.
 
@@ -149,8 +152,17 @@ def test_plan_that_deletes_nothing_needs_no_consent(tmp_path: Path) -> None:
 # Another server or organisation.
 
 
-@pytest.mark.parametrize("origin", [{"server": "https://other"}, {"organisation": make_id(9)}], ids=str)
-def test_plan_of_another_server_or_organisation_is_refused(tmp_path: Path, origin: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("origin", "hint", "next_step"),
+    [
+        ({"server": "https://other"}, "", NextStep(Action.CONNECT, "https://other")),
+        ({"organisation": make_id(9)}, f"Use organisation {make_id(9)}.", None),
+    ],
+    ids=["server", "organisation"],
+)
+def test_plan_of_another_server_or_organisation_is_refused(
+    tmp_path: Path, origin: dict[str, str], hint: str, next_step: NextStep | None
+) -> None:
     example = WorkflowExample(tmp_path, [0])
     workflow, plan = example.workflow, msgspec.structs.replace(plan_of(1), **origin)
     calls: list[Callable[[], object]] = [
@@ -161,7 +173,8 @@ def test_plan_of_another_server_or_organisation_is_refused(tmp_path: Path, origi
     for call in calls:
         with pytest.raises(PlanError, match="The plan is for organisation") as caught:
             call()
-        assert caught.value.next_step == NextStep(Action.CONNECT, plan.server)
+        assert caught.value.next_step == next_step
+        assert hint in caught.value.hint
     assert (example.delete.sends, example.snapshots.calls) == ([], [])
     assert not example.journal_folder.exists()
 
@@ -265,7 +278,7 @@ def test_run_that_ended_early_is_shown_and_raises_with_its_report() -> None:
     assert shown == [report]
     assert caught.value.report is report
     assert caught.value.next_step == NextStep(Action.RESUME, RUN)
-    assert caught.value.hint == "Resume it to finish."
+    assert caught.value.hint == "Resume the run to finish it."
 
 
 def test_run_that_ended_early_with_nothing_left_needs_no_resume() -> None:

@@ -52,7 +52,7 @@ def test_the_required_words_are_a_consent_to_exactly_this_plan(
 ) -> None:
     type_at_terminal(typed + "\n")
     consent = ask_for_consent(plan)
-    assert consent == Consent(plan.digest, in_advance=False)
+    assert consent == Consent(plan.id, plan.digest, in_advance=False)
     consent.check(plan)
     with pytest.raises(ConsentError, match="The consent is for another plan"):
         consent.check(make_plan(7))

@@ -11,7 +11,8 @@ from versori_magics.cleanup.consent import consent_in_advance
 from versori_magics.cleanup.plan import Plan
 from versori_magics.cleanup.run import RunOptions, find_unfinished_run
 from versori_magics.cleanup.workflow import check_size, finish
-from versori_magics.errors import Action, ArgumentError, NextStep, PlanError
+from versori_magics.errors import ArgumentError, PlanError
+from versori_magics.next_step import Action, NextStep
 from versori_magics.notebook.display.progress import ProgressDisplay
 from versori_magics.notebook.display.results import DeletionPlan, DeletionReport
 from versori_magics.notebook.next_steps import magic_hints

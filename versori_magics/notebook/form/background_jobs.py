@@ -63,5 +63,5 @@ def error_text(error: Exception) -> str:
     if not isinstance(error, VersoriError):
         return f"{type(error).__name__}: {error}"
     if error.next_step is not None:
-        error.hint = magic_hint(error.next_step)
+        error.step_text = magic_hint(error.next_step)
     return str(error)

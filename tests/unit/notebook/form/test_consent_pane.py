@@ -1,6 +1,8 @@
 """The pane for consent: what it shows, and the consent that it passes on."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import pytest
@@ -9,6 +11,9 @@ from versori_magics.cleanup.consent import Consent
 from versori_magics.cleanup.plan import Plan, PlanRow, Verdict
 from versori_magics.errors import ConsentError
 from versori_magics.notebook.form.consent_pane import MAX_BREAK_OFFERS, ConsentPane
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ORGANISATION = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
 
@@ -63,7 +68,7 @@ def test_the_required_words_pass_on_the_consent_to_exactly_the_shown_plan(form: 
     form.type("delete 2")
     assert form.can_delete
     form.pane._delete_button.click()
-    assert form.agreements == [(plan, Consent(plan.digest, in_advance=False))]
+    assert form.agreements == [(plan, Consent(plan.id, plan.digest, in_advance=False))]
     assert not form.can_delete  # a second click must do nothing
     form.agreements[0][1].check(plan)
     with pytest.raises(ConsentError, match="The consent is for another plan"):
@@ -90,7 +95,7 @@ def test_words_that_were_typed_for_another_plan_are_removed(form: Form) -> None:
     assert form.agreements == []
     form.type("delete 2")
     form.pane._delete_button.click()
-    assert form.agreements == [(second, Consent(second.digest, in_advance=False))]
+    assert form.agreements == [(second, Consent(second.id, second.digest, in_advance=False))]
 
 
 def test_a_hidden_plan_cannot_be_agreed_to(form: Form) -> None:
