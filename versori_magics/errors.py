@@ -28,7 +28,7 @@ import traceback
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from versori_magics.next_step import Action, NextStep
-from versori_magics.text import one_line
+from versori_magics.text import number_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,7 +183,7 @@ class RunStoppedError(VersoriError):
 
     def particulars(self) -> str:
         """Return how many rows have which outcome."""
-        return self.report.summary
+        return f"{number_of(sum(self.report.counts.values()), 'row')}: {self.report.summary}"
 
 
 class UnfinishedError(RunStoppedError):

@@ -3,6 +3,7 @@
 import random
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -58,44 +59,45 @@ class Storm:
         return faults.retry_after(429, self.pause) if roll > 0.97 else None
 
 
+@dataclass
 class StormyRun:
-    """Deletes 600 rows in a storm, then resumes in calm weather.
+    """A run of 600 rows in a storm."""
 
-    Attributes
-    ----------
-    free, used, busy : list of str
-        Rows that nobody uses, rows that are in use, and rows that come into use after the plan was made.
-    report : Report
-        Of the run in the storm.
-    """
-
-    def __init__(self, platform: HostilePlatform, storm: Storm, folder: Path, rate: float | None) -> None:
-        built = world(static=80, dynamic=80, free=440, seed=storm.rng.randrange(1000))
-        platform.reset(built)
-        self.busy = built.free[::11]
-        self.free = [key for number, key in enumerate(built.free) if number % 11]
-        self.used = [*built.static, *built.dynamic]
-        with Client(platform.url, platform.organisation, platform.token, clock=FastClock(SPEEDUP)) as client:
-            workflow = Workflow(Platform.of(client), folder)
-            plan = workflow.prepare(list(built.connections))
-            for key in self.busy:
-                built.activate(key)
-            platform.rate_limit(rate, ONE_SECOND)
-            platform.decide = storm
-            options = RunOptions(workers=16, clock=FastClock(SPEEDUP))
-            self.report = workflow.execute(plan, consent_in_advance(plan), options, is_fresh=True)
-            assert self.report.ended
-            judge_report(platform, self.report)
-            platform.decide = None
-            platform.rate_limit(None)
-            resumed = _resume(workflow, plan.id, folder, options)
-        judge_report(platform, resumed)
-        assert {row.id for row in resumed.rows if row.outcome == Outcome.DELETED} == set(self.free) == platform.deleted
-        assert len(self.report.rows) == 600
+    report: Report
+    free: list[str]
+    """Rows that nobody uses."""
+    used: list[str]
+    busy: list[str]
+    """Rows that came into use after the plan was made."""
 
     def outcomes(self, ids: list[str]) -> list[Outcome]:
         by_id = {row.id: row.outcome for row in self.report.rows}
         return [by_id[key] for key in ids]
+
+
+def run_in_storm(platform: HostilePlatform, storm: Storm, folder: Path, rate: float | None) -> StormyRun:
+    """Delete 600 rows in a storm, judge the report, and check that a resume without a storm deletes every free row."""
+    built = world(static=80, dynamic=80, free=440, seed=storm.rng.randrange(1000))
+    platform.reset(built)
+    busy, free = built.free[::11], [key for number, key in enumerate(built.free) if number % 11]
+    with Client(platform.url, platform.organisation, platform.token, clock=FastClock(SPEEDUP)) as client:
+        workflow = Workflow(Platform.of(client), folder)
+        plan = workflow.prepare(list(built.connections))
+        for key in busy:
+            built.activate(key)
+        platform.rate_limit(rate, ONE_SECOND)
+        platform.decide = storm
+        options = RunOptions(workers=16, clock=FastClock(SPEEDUP))
+        report = workflow.execute(plan, consent_in_advance(plan), options, is_fresh=True)
+        assert report.ended
+        assert len(report.rows) == 600
+        judge_report(platform, report)
+        platform.decide = None
+        platform.rate_limit(None)
+        resumed = _resume(workflow, plan.id, folder, options)
+    judge_report(platform, resumed)
+    assert {row.id for row in resumed.rows if row.outcome == Outcome.DELETED} == set(free) == platform.deleted
+    return StormyRun(report, free, [*built.static, *built.dynamic], busy)
 
 
 def _resume(workflow: Workflow, run: str, folder: Path, options: RunOptions) -> Report:
@@ -107,7 +109,7 @@ def test_with_at_most_three_faults_in_a_row_every_free_row_is_deleted_and_every_
     platform: HostilePlatform, tmp_path: Path
 ) -> None:
     storm = Storm(1, in_a_row=3, pause="1")
-    run = StormyRun(platform, storm, tmp_path, rate=None)
+    run = run_in_storm(platform, storm, tmp_path, rate=None)
     assert set(run.outcomes(run.free)) == {Outcome.DELETED}
     assert set(run.outcomes(run.used)) == set(run.outcomes(run.busy)) == {Outcome.IN_USE}
     assert not any(platform.sends(key) for key in run.used)
@@ -124,7 +126,7 @@ def test_if_half_of_all_requests_fail_no_row_is_reported_wrongly_and_a_resume_fi
     free = busy = 0
     for seed in range(seeds):
         storm = Storm(seed, pause="1")
-        run = StormyRun(platform, storm, tmp_path / str(seed), rate=500)
+        run = run_in_storm(platform, storm, tmp_path / str(seed), rate=500)
         assert set(run.outcomes(run.used)) == {Outcome.IN_USE}
         assert min(storm.fault_counts[name] for name in FAULT_NAMES) > 5
         free, busy = free + len(run.free), busy + len(run.busy)

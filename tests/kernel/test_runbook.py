@@ -92,5 +92,5 @@ def test_with_an_expired_token_the_runbook_fails_and_its_record_says_what_to_do(
     (error,) = [output for output in outputs if output["output_type"] == "error"]
     assert error["ename"] == "UnauthorisedError"
     assert "the token has expired" in error["evalue"]
-    assert "The token is not accepted: renew it, set VERSORI_TOKEN" in error["evalue"]
+    assert "The platform does not accept the token. Renew the token, set VERSORI_TOKEN" in error["evalue"]
     assert len("\n".join(error["traceback"]).splitlines()) <= 3

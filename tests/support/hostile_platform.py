@@ -211,9 +211,8 @@ class HostilePlatform:
     def wait_for(self, predicate: Callable[[], object], timeout: float = 5) -> bool:
         """Wait until the predicate holds; raise an AssertionError if it does not in time."""
         with self.lock:
-            assert self.lock.wait_for(lambda: bool(predicate()), timeout), (
-                f"not within {timeout} s; saw {self.state()!s:.2000}"
-            )
+            holds = self.lock.wait_for(lambda: bool(predicate()), timeout)
+            assert holds, f"not within {timeout} s; saw {self.state()!s:.2000}"
         return True
 
     def verify(self) -> None:

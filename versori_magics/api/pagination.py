@@ -183,7 +183,7 @@ class _Walk(Generic[T]):
                 break
         # If every size is refused, the size is not the cause, and the first refusal is the plainest.
         failure = failures[0] if _may_be_too_large(failures[-1]) else failures[-1]
-        failure.message = f"Page {self._page_number} of the list of {self._noun} failed. {failure.message}"
+        failure.message = f"Page {self._page_number} of the list of {self._noun} failed: {failure.message}"
         raise failure
 
 

@@ -54,8 +54,8 @@ class BackgroundJobs:
         except Exception as error:  # noqa: BLE001 - a person clicked and must see whatever went wrong
             self._show_error(error)
         finally:
+            self._show_busy("")  # before the next job can start, which shows its own description
             self._lock.release()
-            self._show_busy("")
 
 
 def error_text(error: Exception) -> str:
