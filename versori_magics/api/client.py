@@ -74,7 +74,7 @@ class Client:
         clock: Clock | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        from versori_magics.api.transport import TransportPool, open_pool
+        from versori_magics.api.transport_pool import TransportPool, open_pool
 
         self.server = parse_server(server)
         self.organisation = parse_ulid(organisation, "organisation")

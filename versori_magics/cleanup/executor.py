@@ -192,7 +192,7 @@ class Executor:
     def _journal_sends(self, *deletions: RowDeletion) -> None:
         """Journal the next send of each row; if that fails, halt, so that none of them is sent."""
         try:
-            self._journal.sent(*((deletion.row.id, deletion.sends + 1) for deletion in deletions))
+            self._journal.record_sends(*((deletion.row.id, deletion.sends + 1) for deletion in deletions))
         except JournalError as error:
             self._control.halt(f"the journal could not be written any more. {error.message}")
         else:
@@ -209,7 +209,7 @@ class Executor:
             self._outcomes[outcome.outcome] += 1
             self._latest.append(outcome)
         try:
-            self._journal.ended(outcome)
+            self._journal.record_outcomes(outcome)
         except JournalError as error:
             self._control.halt(f"the journal could not be written any more. {error.message}")
 
@@ -221,7 +221,7 @@ class Executor:
         if self._control.stop.is_set() and not self.stopped and self._is_cut_short():
             self.stopped = "the stop button was pressed" if self._stop_button.pressed else "it was cancelled"
         try:
-            self._journal.end(self.stopped)
+            self._journal.record_end(self.stopped)
         except JournalError as error:
             self.stopped = self.stopped or error.message
         finally:

@@ -119,11 +119,11 @@ class Journal:
         journal._ends_in_torn_line = True  # kill -9 may have cut off the last line
         return journal
 
-    def resumed(self) -> None:
+    def record_resume(self) -> None:
         """Record that the run continues."""
         self.write(RunResumed(_now(), __version__), durable=True)
 
-    def sent(self, *sends: tuple[str, int]) -> None:
+    def record_sends(self, *sends: tuple[str, int]) -> None:
         """Record that DELETEs are about to leave; return once that is durable.
 
         Parameters
@@ -139,11 +139,11 @@ class Journal:
         now = _now()
         self.write(*(RowSent(connection, attempt, now) for connection, attempt in sends), durable=True)
 
-    def ended(self, *outcomes: RowOutcome) -> None:
+    def record_outcomes(self, *outcomes: RowOutcome) -> None:
         """Record the outcomes of rows."""
         self.write(*outcomes)
 
-    def end(self, stopped: str) -> None:
+    def record_end(self, stopped: str) -> None:
         """Record that the run ended; `stopped` says why if it ended early."""
         self.write(RunClosed(_now(), stopped), durable=True)
 

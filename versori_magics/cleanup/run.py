@@ -173,7 +173,7 @@ def resume_run(
         rows, outcomes = recheck(unfinished)
         attempts = {row.id: row.attempts for row in unfinished.report.rows}
         outcomes = [msgspec.structs.replace(outcome, attempts=attempts[outcome.id]) for outcome in outcomes]
-        journal.resumed()
+        journal.record_resume()
     except BaseException:
         journal.close()
         raise
@@ -241,7 +241,7 @@ def _execute(
     executor = Executor(platform, journal, control, stop_button, workers=options.workers)
     with stop_button:
         try:
-            journal.ended(*outcomes)
+            journal.record_outcomes(*outcomes)
         except BaseException:
             journal.close()
             raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
-from versori_magics.notebook.declaration import Magic, Option, Positional
+from versori_magics.notebook.magic_declaration import Magic, Option, Positional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ from versori_magics import settings
 from versori_magics.api.auth import AUTH_SCHEMES
 from versori_magics.api.servers import SERVERS
 from versori_magics.notebook import completion
-from versori_magics.notebook.declaration import Flag, Magic, Option, Positional, as_typed
+from versori_magics.notebook.magic_declaration import Flag, Magic, Option, Positional, as_typed
 from versori_magics.notebook.magic_line import Variables
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from versori_magics.cleanup.plan import Verdict
 from versori_magics.cleanup.records import GONE, Outcome
 from versori_magics.presentation.limits import CELL_LENGTH, NOTE_LENGTH, OUTPUT_LENGTH, REASON_LENGTH, take_up_to
-from versori_magics.presentation.words import (
+from versori_magics.presentation.wording import (
     OUTCOME_WORDS,
     VERDICT_WORDS,
     breaking_sentence,

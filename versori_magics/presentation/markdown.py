@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from versori_magics.presentation.limits import CELL_LENGTH, NOTE_LENGTH, OUTPUT_LENGTH, REASON_LENGTH, take_up_to
-from versori_magics.presentation.words import (
+from versori_magics.presentation.wording import (
     NO_NAME,
     OUTCOME_WORDS,
     VERDICT_WORDS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from versori_magics.presentation.limits import CELL_LENGTH, NOTE_LENGTH, REASON_LENGTH
-from versori_magics.presentation.words import (
+from versori_magics.presentation.wording import (
     NO_NAME,
     OUTCOME_WORDS,
     VERDICT_WORDS,

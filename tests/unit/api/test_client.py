@@ -15,7 +15,7 @@ from support.clients import FastClock
 from support.hostile_platform import HostilePlatform, world
 
 from versori_magics.api import client as client_module
-from versori_magics.api import transport as transport_module
+from versori_magics.api import transport_pool as transport_module
 from versori_magics.api.auth import Secret
 from versori_magics.api.client import Client
 from versori_magics.api.clock import Clock

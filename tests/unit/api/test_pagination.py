@@ -268,7 +268,7 @@ def test_first_refusal_is_reported_if_every_page_size_is_refused() -> None:
     def fetch_page(size: int | None, _: str | None) -> Page:
         raise ApiError(f"the filter is wrong ({size})", status=400)
 
-    with pytest.raises(ApiError, match=r"Page 1 of the list of things failed\. the filter is wrong \(1000\)"):
+    with pytest.raises(ApiError, match=r"Page 1 of the list of things failed: the filter is wrong \(1000\)"):
         fetch_all_pages(fetch_page, lambda item: item, "things")
 
 
@@ -304,7 +304,7 @@ def test_error_of_a_page_names_the_page_and_keeps_its_class(error: Any) -> None:
     with pytest.raises(type(error)) as caught:
         fetch_all_pages(fetch_page, lambda item: item, "things")
     assert caught.value is error
-    assert str(caught.value).startswith("Page 3 of the list of things failed. no")
+    assert str(caught.value).startswith("Page 3 of the list of things failed: no")
     assert caught.value.__context__ is None
 
 
@@ -374,7 +374,7 @@ def test_error_names_the_page_that_the_platform_failed_to_send(
 ) -> None:
     platform.reset(world(free=30, page_cap=10))
     platform.on("GET", "after=", h.edit(lambda body: body), *[fault] * 4)
-    with pytest.raises(error_type, match=r"Page 3 of the list of connections failed\.") as caught:
+    with pytest.raises(error_type, match=r"Page 3 of the list of connections failed:") as caught:
         client_of(platform).connections()
     assert type(caught.value) is error_type
 

@@ -88,7 +88,7 @@ def test_lines_of_many_threads_share_one_fsync(tmp_path: Path, monkeypatch: pyte
         durable_size.append(size)
 
     def work(number: int) -> None:
-        journal.sent((make_id(number), 1))
+        journal.record_sends((make_id(number), 1))
         if f'"id":"{make_id(number)}","attempt"'.encode() not in path.read_bytes()[: max(durable_size)]:
             not_durable.append(make_id(number))
 
@@ -118,7 +118,7 @@ def test_nothing_counts_as_durable_after_a_failed_fsync(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "fsync", fsync)
     for attempt in (1, 2):
         with pytest.raises(JournalError, match="Input/output error"):
-            journal.sent((make_id(1), attempt))
+            journal.record_sends((make_id(1), attempt))
     journal.close()
 
 
@@ -224,11 +224,11 @@ def test_full_device_is_a_journal_error(tmp_path: Path) -> None:
     os.dup2(full := os.open("/dev/full", os.O_WRONLY), journal._descriptor)
     os.close(full)
     with pytest.raises(JournalError, match="No space left on device"):
-        journal.sent((make_id(1), 1))
+        journal.record_sends((make_id(1), 1))
     assert not any(isinstance(record, RowSent) for record in journal.records)
     # An outcome has happened, written or not.
     with pytest.raises(JournalError):
-        journal.ended(RowOutcome(make_id(1), Outcome.DELETED))
+        journal.record_outcomes(RowOutcome(make_id(1), Outcome.DELETED))
     assert Report.replay(journal.records).counts["deleted"] == 1
     journal.close()
 

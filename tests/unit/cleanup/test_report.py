@@ -168,4 +168,4 @@ def test_report_tells_which_rows_can_be_resumed_and_which_fail_an_unattended_run
         report.raise_for_unfinished()
     assert caught.value.report is report
     assert caught.value.next_step == report.next_step
-    assert caught.value.particulars() == report.summary
+    assert caught.value.particulars() == f"1 row: {report.summary}"

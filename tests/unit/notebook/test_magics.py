@@ -7,7 +7,7 @@ import pytest
 
 import versori_magics as versori
 from versori_magics.errors import ArgumentError
-from versori_magics.notebook.declaration import Magic
+from versori_magics.notebook.magic_declaration import Magic
 from versori_magics.notebook.magic_line import Variables
 from versori_magics.notebook.magics import MAGICS
 

@@ -14,7 +14,7 @@ from versori_magics.cleanup.plan import PlanRow, Verdict
 from versori_magics.errors import ConsentError, SettingsError
 from versori_magics.notebook.display.results import DeletionPlan
 from versori_magics.notebook.prompts import ask_for_consent, ask_for_token
-from versori_magics.presentation.words import consent_request, deletion_question
+from versori_magics.presentation.wording import consent_request, deletion_question
 
 ORGANISATION = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
 TypeText = Callable[[str], io.StringIO]

@@ -28,7 +28,7 @@ from versori_magics.cleanup.report import ReportRow
 from versori_magics.presentation import html
 from versori_magics.presentation.html import Column, Row
 from versori_magics.presentation.limits import CELL_LENGTH
-from versori_magics.presentation.words import OUTCOME_WORDS, progress_line
+from versori_magics.presentation.wording import OUTCOME_WORDS, progress_line
 
 MAX_LENGTH = 250_000
 GONE_WORDS = {OUTCOME_WORDS[outcome] for outcome in GONE}

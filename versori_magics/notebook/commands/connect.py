@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from versori_magics.api.auth import choose_scheme, token_expiry
 from versori_magics.notebook.display.results import Summary
-from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.session import CURRENT
 from versori_magics.notebook.validation import check_text
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from versori_magics.api.pagination import Listing
 from versori_magics.cleanup.selection import parse_ids
 from versori_magics.errors import IncompleteError, SelectionError
-from versori_magics.inventory import lookup
+from versori_magics.inventory import name_lookup
 from versori_magics.inventory.snapshot import system_names
 from versori_magics.inventory.usage import read_usage
 from versori_magics.notebook.display.dataframes import connections_frame
 from versori_magics.notebook.display.results import ConnectionDetails
-from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.session import CURRENT
 from versori_magics.notebook.validation import check_text
 
@@ -70,8 +70,8 @@ def connections(
     if problem and system:
         raise IncompleteError(f"The systems cannot be listed, so connections cannot be filtered by system. {problem}")
     listing = client.connections(
-        system_id=lookup.find_system_id(client, system) if system else None,
-        end_user_id=lookup.find_end_user_id(client, end_user) if end_user else None,
+        system_id=name_lookup.find_system_id(client, system) if system else None,
+        end_user_id=name_lookup.find_end_user_id(client, end_user) if end_user else None,
     )
     if problem:
         # stacklevel: the line of the caller, which is beyond one frame of the decorator
@@ -131,7 +131,7 @@ def _used_in(
             "Usage is not completely known, so connections cannot be filtered by project or environment."
             f" {usage.problems[0]}"
         )
-    environments = lookup.find_environment_ids(client, project, environment)
+    environments = name_lookup.find_environment_ids(client, project, environment)
     used = {key for key, uses in usage.uses.items() if any(use.environment_id in environments for use in uses)}
     return Listing([item for item in listing.items if item.id in used], listing.confirmed)
 

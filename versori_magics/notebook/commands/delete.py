@@ -15,7 +15,7 @@ from versori_magics.errors import ArgumentError, PlanError
 from versori_magics.next_step import Action, NextStep
 from versori_magics.notebook.display.progress import ProgressDisplay
 from versori_magics.notebook.display.results import DeletionPlan, DeletionReport
-from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.prompts import ask_for_consent
 from versori_magics.notebook.session import CURRENT
 from versori_magics.notebook.validation import check_number, describe_type

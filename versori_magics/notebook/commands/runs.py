@@ -11,7 +11,7 @@ from versori_magics.cleanup.records import Outcome
 from versori_magics.cleanup.report import Report
 from versori_magics.errors import JournalError, catch
 from versori_magics.notebook.display.dataframes import runs_frame
-from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.settings import journal_folder
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from versori_magics.api.auth import Secret
 from versori_magics.errors import ArgumentError, SandboxError, catch
 from versori_magics.notebook.display.results import Summary
-from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.session import CURRENT
 from versori_magics.notebook.validation import check_number
 from versori_magics.text import one_line

@@ -9,7 +9,7 @@ from IPython.display import DisplayHandle
 
 from versori_magics.notebook.display.results import Displayed
 from versori_magics.presentation.html import progress_html
-from versori_magics.presentation.words import progress_line
+from versori_magics.presentation.wording import progress_line
 
 if TYPE_CHECKING:
     from versori_magics.cleanup.executor import RunProgress

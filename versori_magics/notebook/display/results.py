@@ -9,11 +9,11 @@ import msgspec
 
 from versori_magics.cleanup.plan import Plan
 from versori_magics.cleanup.report import Report
-from versori_magics.notebook.next_steps import magic_hint, magic_hints
+from versori_magics.notebook.magic_hints import magic_hint, magic_hints
 from versori_magics.presentation.html import pairs_html, plan_html, report_html
 from versori_magics.presentation.markdown import plan_markdown, report_markdown
 from versori_magics.presentation.plain_text import pairs_text, plan_text, report_text
-from versori_magics.presentation.words import NO_NAME
+from versori_magics.presentation.wording import NO_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from versori_magics.errors import VersoriError
-from versori_magics.notebook.next_steps import magic_hint
+from versori_magics.notebook.magic_hints import magic_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from versori_magics.cleanup.consent import required_words, typed_consent
 from versori_magics.cleanup.plan import Verdict
 from versori_magics.notebook.form import widgets
 from versori_magics.presentation.html import plan_html
-from versori_magics.presentation.words import NOTHING_TO_DELETE, deletion_question
+from versori_magics.presentation.wording import NOTHING_TO_DELETE, deletion_question
 from versori_magics.text import number_of, one_line
 
 if TYPE_CHECKING:

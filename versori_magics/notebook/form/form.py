@@ -17,12 +17,12 @@ from versori_magics.notebook.form import widgets
 from versori_magics.notebook.form.background_jobs import BackgroundJobs, error_text
 from versori_magics.notebook.form.connection_table import ConnectionTable, table_columns
 from versori_magics.notebook.form.consent_pane import ConsentPane
-from versori_magics.notebook.form.headless import refuse_if_nobody_can_click
 from versori_magics.notebook.form.run_pane import RunPane
 from versori_magics.notebook.form.single_connection_pane import SingleConnectionPane
-from versori_magics.notebook.next_steps import magic_hints
+from versori_magics.notebook.form.unattended import refuse_if_nobody_can_click
+from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.session import CURRENT, workflow_for
-from versori_magics.presentation.words import outcome_reason
+from versori_magics.presentation.wording import outcome_reason
 from versori_magics.text import number_of
 
 if TYPE_CHECKING:

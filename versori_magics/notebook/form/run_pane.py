@@ -8,7 +8,7 @@ import ipywidgets
 
 from versori_magics.cleanup.stop_button import StopButton
 from versori_magics.notebook.form import widgets
-from versori_magics.presentation.words import progress_line
+from versori_magics.presentation.wording import progress_line
 from versori_magics.text import number_of
 
 if TYPE_CHECKING:

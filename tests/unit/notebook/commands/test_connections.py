@@ -98,7 +98,7 @@ def test_an_organisation_without_connections_gives_an_empty_frame_with_the_same_
 def test_a_page_that_fails_is_an_error_that_names_the_page(platform: HostilePlatform) -> None:
     platform.reset(world(free=9, page_cap=4))
     platform.on("GET", "/connections.*after=", error(400, "400001", "bad cursor"))
-    with pytest.raises(ApiError, match=r"Page 2 of the list of connections failed\. bad cursor"):
+    with pytest.raises(ApiError, match=r"Page 2 of the list of connections failed: bad cursor"):
         versori.connections(".")
 
 

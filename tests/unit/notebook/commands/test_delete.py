@@ -201,7 +201,7 @@ def test_an_expired_token_stops_the_run_with_an_error_that_says_how_to_resume(
         caught.value.particulars(),
         f"To finish the run: %versori_resume {report.run}",
     ]
-    assert caught.value.particulars().startswith("20 deleted, ")
+    assert caught.value.particulars().startswith("60 rows: 20 deleted, ")
     assert sum(report.counts.values()) == 60
     assert report.counts["deleted"] == 20
     assert len(platform.deletes) < 20 + 2 * 8

@@ -7,7 +7,7 @@ from support.presentation_examples import make_progress
 
 from versori_magics.notebook.display import progress
 from versori_magics.notebook.display.progress import ProgressDisplay
-from versori_magics.presentation.words import progress_line
+from versori_magics.presentation.wording import progress_line
 
 
 class RecordingHandle:

@@ -20,7 +20,7 @@ from versori_magics.cleanup.executor import RunProgress
 from versori_magics.cleanup.plan import Plan, PlanRow, Verdict
 from versori_magics.cleanup.records import Outcome, outcomes_in_words
 from versori_magics.cleanup.report import Report, ReportRow
-from versori_magics.presentation import words
+from versori_magics.presentation import wording
 
 TOKENS = {*Verdict, *Outcome}
 
@@ -48,23 +48,23 @@ def plan_to_delete(rows: int, *, breaking: int = 0, kept: int = 0, name: str = "
 
 def test_the_title_of_a_plan_counts_what_it_does_in_words() -> None:
     verdicts = [Verdict.DELETE] * 13 + [Verdict.IN_USE] * 2
-    assert words.plan_title(plan_of(*verdicts)) == "Plan for 15 connections: 13 to delete, 2 kept (in use)"
+    assert wording.plan_title(plan_of(*verdicts)) == "Plan for 15 connections: 13 to delete, 2 kept (in use)"
     assert (
-        words.plan_title(plan_of(*Verdict))
+        wording.plan_title(plan_of(*Verdict))
         == "Plan for 4 connections: 1 to delete, 1 kept (in use), 1 kept (protected), 1 not found"
     )
-    assert words.plan_title(plan_of(Verdict.DELETE)) == "Plan for 1 connection: 1 to delete"
-    assert words.plan_title(plan_of()) == "Plan for 0 connections: nothing was selected"
+    assert wording.plan_title(plan_of(Verdict.DELETE)) == "Plan for 1 connection: 1 to delete"
+    assert wording.plan_title(plan_of()) == "Plan for 0 connections: nothing was selected"
 
 
 def test_the_title_of_a_report_counts_what_happened_in_words() -> None:
     outcomes = [Outcome.DELETED] * 1_200 + [Outcome.IN_USE] * 2
-    assert words.report_title(report_of(*outcomes)) == "Report on 1,202 connections: 1,200 deleted, 2 kept (in use)"
-    assert words.report_title(report_of(*Outcome)) == (
+    assert wording.report_title(report_of(*outcomes)) == "Report on 1,202 connections: 1,200 deleted, 2 kept (in use)"
+    assert wording.report_title(report_of(*Outcome)) == (
         "Report on 9 connections: 1 deleted, 1 already gone, 1 kept (in use), 1 kept (protected),"
         " 1 kept (changed since review), 1 refused, 1 failed, 1 unclear, 1 not attempted"
     )
-    assert words.report_title(report_of()) == "Report on 0 connections: nothing was selected"
+    assert wording.report_title(report_of()) == "Report on 0 connections: nothing was selected"
 
 
 def test_counts_of_outcomes_leave_out_zeros() -> None:
@@ -73,16 +73,16 @@ def test_counts_of_outcomes_leave_out_zeros() -> None:
 
 
 def test_every_verdict_and_outcome_has_words_and_a_place_in_the_order() -> None:
-    assert set(words.VERDICT_WORDS) == set(words.PLAN_ORDER) == set(Verdict)
-    assert set(words.OUTCOME_WORDS) == set(words.OUTCOME_ORDER) == set(Outcome)
-    for text in (*words.VERDICT_WORDS.values(), *words.OUTCOME_WORDS.values()):
+    assert set(wording.VERDICT_WORDS) == set(wording.PLAN_ORDER) == set(Verdict)
+    assert set(wording.OUTCOME_WORDS) == set(wording.OUTCOME_ORDER) == set(Outcome)
+    for text in (*wording.VERDICT_WORDS.values(), *wording.OUTCOME_WORDS.values()):
         assert text not in TOKENS
         assert "_" not in text
 
 
 @given(st.lists(st.sampled_from(Verdict)))
 def test_rows_that_are_kept_come_before_rows_to_delete(verdicts: list[Verdict]) -> None:
-    rows = words.plan_rows_in_order(plan_of(*verdicts))
+    rows = wording.plan_rows_in_order(plan_of(*verdicts))
     is_deleted = [row.verdict == Verdict.DELETE for row in rows]
     assert is_deleted == sorted(is_deleted)
     assert Counter(row.verdict for row in rows) == Counter(verdicts)
@@ -90,8 +90,8 @@ def test_rows_that_are_kept_come_before_rows_to_delete(verdicts: list[Verdict]) 
 
 @given(st.lists(st.sampled_from(Outcome)))
 def test_errors_come_first_and_rows_with_the_same_outcome_keep_their_order(outcomes: list[Outcome]) -> None:
-    rows = words.report_rows_in_order(report_of(*outcomes))
-    places = [(words.OUTCOME_ORDER.index(row.outcome), row.id) for row in rows]
+    rows = wording.report_rows_in_order(report_of(*outcomes))
+    places = [(wording.OUTCOME_ORDER.index(row.outcome), row.id) for row in rows]
     assert places == sorted(places)
     assert len(rows) == len(outcomes)
 
@@ -100,37 +100,37 @@ def test_errors_come_first_and_rows_with_the_same_outcome_keep_their_order(outco
 
 
 def test_rows_that_break_something_are_announced_in_a_sentence() -> None:
-    assert words.breaking_sentence(plan_to_delete(3)) == ""
+    assert wording.breaking_sentence(plan_to_delete(3)) == ""
     assert (
-        words.breaking_sentence(plan_to_delete(3, breaking=1))
+        wording.breaking_sentence(plan_to_delete(3, breaking=1))
         == "1 row to delete is in use: deleting it breaks 2 running environments."
     )
     assert (
-        words.breaking_sentence(plan_to_delete(3, breaking=2))
+        wording.breaking_sentence(plan_to_delete(3, breaking=2))
         == "2 rows to delete are in use: deleting them breaks 4 running environments."
     )
 
 
 def test_the_origin_names_server_and_organisation_and_the_run_of_a_report() -> None:
-    assert words.origin(make_plan()) == f"server https://s, organisation {ORGANISATION}"
-    assert words.origin(make_report()) == f"server https://s, organisation {ORGANISATION}, run {RUN}"
-    assert words.origin(Report("", "https://s", "O", "", (), ended=True)) == "server https://s, organisation O"
+    assert wording.origin(make_plan()) == f"server https://s, organisation {ORGANISATION}"
+    assert wording.origin(make_report()) == f"server https://s, organisation {ORGANISATION}, run {RUN}"
+    assert wording.origin(Report("", "https://s", "O", "", (), ended=True)) == "server https://s, organisation O"
 
 
 def test_the_notes_of_a_report_say_why_the_run_ended_and_how_to_finish_it() -> None:
     row = ReportRow(RUN, "x", Outcome.NOT_ATTEMPTED)
     stopped = make_report(row, stopped="it was cancelled")
-    assert words.report_notes(stopped, "Resume it.") == ["The run ended early: it was cancelled.", "Resume it."]
-    assert words.report_notes(stopped) == ["The run ended early: it was cancelled."]
+    assert wording.report_notes(stopped, "Resume it.") == ["The run ended early: it was cancelled.", "Resume it."]
+    assert wording.report_notes(stopped) == ["The run ended early: it was cancelled."]
     cut_off = make_report(row, ended=False)
-    assert words.report_notes(cut_off) == ["The run has not ended: it was cut off, or it is still under way."]
-    assert words.report_notes(make_report(row)) == []
+    assert wording.report_notes(cut_off) == ["The run has not ended: it was cut off, or it is still under way."]
+    assert wording.report_notes(make_report(row)) == []
     without_run = Report("", "https://s", "O", "", (), ended=False)
-    assert words.report_notes(without_run) == []
+    assert wording.report_notes(without_run) == []
 
 
 def test_the_reason_of_an_outcome_contains_everything_that_the_platform_said() -> None:
-    reason = words.outcome_reason(refused_row())
+    reason = wording.outcome_reason(refused_row())
     for part in REFUSED_PARTS:
         assert part in reason
     assert "(519 characters)" in reason  # the long message is cut
@@ -138,8 +138,8 @@ def test_the_reason_of_an_outcome_contains_everything_that_the_platform_said() -
 
 def test_the_reason_of_a_deleted_row_leaves_out_status_and_details() -> None:
     row = ReportRow(RUN, "x", Outcome.DELETED, 204, "c", "", (), "details", 1)
-    assert words.outcome_reason(row) == ""
-    assert words.outcome_reason(ReportRow(RUN, "x", Outcome.ALREADY_GONE, attempts=2)) == "sent 2 times"
+    assert wording.outcome_reason(row) == ""
+    assert wording.outcome_reason(ReportRow(RUN, "x", Outcome.ALREADY_GONE, attempts=2)) == "sent 2 times"
 
 
 # Progress.
@@ -173,7 +173,7 @@ def test_the_reason_of_a_deleted_row_leaves_out_status_and_details() -> None:
     ],
 )
 def test_progress_is_one_line(progress: RunProgress, line: str) -> None:
-    assert words.progress_line(progress) == line
+    assert wording.progress_line(progress) == line
 
 
 # Questions.
@@ -181,34 +181,34 @@ def test_progress_is_one_line(progress: RunProgress, line: str) -> None:
 
 def test_the_question_about_one_row_names_it_and_its_users() -> None:
     free, used = plan_to_delete(1), plan_to_delete(1, breaking=1)
-    assert words.deletion_question(free) == "Delete 'One' (Shop, 01000000000000000000000000): nobody uses it."
-    assert words.deletion_question(used) == "Delete 'One' (Shop, 01000000000000000000000000): Orders."
+    assert wording.deletion_question(free) == "Delete 'One' (Shop, 01000000000000000000000000): nobody uses it."
+    assert wording.deletion_question(used) == "Delete 'One' (Shop, 01000000000000000000000000): Orders."
     nameless = make_plan(PlanRow(RUN, Verdict.DELETE))
-    assert words.deletion_question(nameless) == f"Delete '(no name)' (no system, {RUN}): nobody uses it."
+    assert wording.deletion_question(nameless) == f"Delete '(no name)' (no system, {RUN}): nobody uses it."
 
 
 def test_the_question_about_several_rows_counts_them_and_what_they_break() -> None:
-    assert words.deletion_question(plan_to_delete(2, kept=1)) == "Delete 2 of 3 selected connections."
+    assert wording.deletion_question(plan_to_delete(2, kept=1)) == "Delete 2 of 3 selected connections."
     assert (
-        words.deletion_question(plan_to_delete(5, breaking=2, kept=4))
+        wording.deletion_question(plan_to_delete(5, breaking=2, kept=4))
         == "Delete 5 of 9 selected connections, 2 of them in use (breaks 4 running environments)."
     )
 
 
 def test_the_request_for_consent_contains_the_words_to_type() -> None:
-    assert words.consent_request(plan_to_delete(1, kept=3)) == "Delete it? y/N"
-    assert words.consent_request(plan_to_delete(2)) == "Type delete 2 to continue, anything else to stop"
-    assert words.consent_request(plan_to_delete(1, breaking=1)) == "Type break 1 to continue, anything else to stop"
+    assert wording.consent_request(plan_to_delete(1, kept=3)) == "Delete it? y/N"
+    assert wording.consent_request(plan_to_delete(2)) == "Type delete 2 to continue, anything else to stop"
+    assert wording.consent_request(plan_to_delete(1, breaking=1)) == "Type break 1 to continue, anything else to stop"
 
 
 @given(server_texts)
 def test_no_name_steers_the_terminal_at_the_question(name: str) -> None:
-    question = words.deletion_question(plan_to_delete(1, name=name))
+    question = wording.deletion_question(plan_to_delete(1, name=name))
     assert question.isprintable()
     assert len(question) < 2_000
 
 
 def test_a_long_name_is_cut_in_the_question() -> None:
-    question = words.deletion_question(plan_to_delete(1, name="a\x1b[2J\u202e\r\n" + "b" * 500))
+    question = wording.deletion_question(plan_to_delete(1, name="a\x1b[2J\u202e\r\n" + "b" * 500))
     assert question.isprintable()
     assert len(question) < 300

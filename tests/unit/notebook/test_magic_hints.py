@@ -30,8 +30,8 @@ from versori_magics.errors import (
     VersoriError,
 )
 from versori_magics.next_step import Action, NextStep
+from versori_magics.notebook.magic_hints import magic_hint, magic_hints
 from versori_magics.notebook.magics import MAGICS
-from versori_magics.notebook.next_steps import magic_hint, magic_hints
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 # A magic, or a flag of one.

@@ -6,7 +6,7 @@ from support.hostile_world import Project, System, User
 
 from versori_magics.api.client import Client
 from versori_magics.errors import ArgumentError
-from versori_magics.inventory.lookup import find_end_user_id, find_environment_ids, find_system_id
+from versori_magics.inventory.name_lookup import find_end_user_id, find_environment_ids, find_system_id
 
 ClientFactory = Callable[..., Client]
 

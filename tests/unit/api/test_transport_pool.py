@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from versori_magics.api import transport as transport_module
-from versori_magics.api.transport import IDLE_SECONDS, TransportPool, open_pool
+from versori_magics.api import transport_pool as transport_module
+from versori_magics.api.transport_pool import IDLE_SECONDS, TransportPool, open_pool
 from versori_magics.errors import SettingsError
 
 if TYPE_CHECKING:
