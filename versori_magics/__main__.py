@@ -63,8 +63,12 @@ def _add_sandbox_command(subcommands: argparse._SubParsersAction[argparse.Argume
         allow_abbrev=False,
     )
     parser.add_argument("--port", type=int, default=8901, help="0 chooses a free port (default: %(default)s)")
-    parser.add_argument("--connections", type=int, default=250, metavar="N", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same ids (default: %(default)s)")
+    parser.add_argument(
+        "--connections", type=int, default=250, metavar="N", help="number of connections (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="seed of the generated data (default: %(default)s)"
+    )
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="delay of each response in ms")
     parser.set_defaults(run=partial(_run_sandbox, parser))
 

@@ -40,7 +40,7 @@ DEBUG_VARIABLE = "VERSORI_DEBUG"
 
 
 def catch(call: Callable[[], T], *expected: type[E]) -> T | E:
-    """Return what `call` returns, or the exception that it raises if that is an expected one.
+    """Return what `call` returns, or the exception that it raises if it is one of `expected`.
 
     Raise our own error from the returned exception, outside any ``except`` block: Python would otherwise keep the
     original in ``__context__``, where it can carry a token or credentials into a traceback.
@@ -81,7 +81,7 @@ class VersoriError(Exception):
     message : str
         What happened, and to what.
     hint : str
-        What it means and what to do, in words that are true for every caller. Empty if there is nothing to advise.
+        What it means and what to do, without the syntax of a magic or command line. Default empty.
     next_step : NextStep, optional
         What to do next, as data.
 
@@ -143,7 +143,19 @@ class PlanError(VersoriError):
 
 
 class JournalError(VersoriError):
-    """The journal cannot be written or read; nothing is deleted without a journal."""
+    """The journal cannot be written or read; nothing is deleted without a journal.
+
+    Parameters
+    ----------
+    message, hint, next_step
+        As in `VersoriError`.
+    reason : str
+        The operating system's reason, such as ``No space left on device``; empty if it is not the cause.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", hint: str = "", next_step: NextStep | None = None) -> None:
+        super().__init__(message, hint=hint, next_step=next_step)
+        self.reason = reason
 
 
 class SandboxError(VersoriError):
@@ -151,7 +163,7 @@ class SandboxError(VersoriError):
 
 
 class RunReport(Protocol):
-    """What every report has; `DeletionReport` also has `rows` and `frame`."""
+    """The part of a report that an error needs."""
 
     @property
     def run(self) -> str:
@@ -182,7 +194,7 @@ class RunStoppedError(VersoriError):
         self.report = report
 
     def particulars(self) -> str:
-        """Return how many rows have which outcome."""
+        """Return the number of rows for each outcome."""
         return f"{number_of(sum(self.report.counts.values()), 'row')}: {self.report.summary}"
 
 
@@ -245,8 +257,8 @@ class ApiError(PlatformError):
     method, path : str
         The request, without server and query.
     documented : bool
-        Whether the body is the documented Error. If not, a gateway may have answered, and the response proves
-        nothing about the connection.
+        Whether the body is the documented Error. If not, a gateway may have answered, and the connection may still
+        exist.
     retry_after : float or None
         Seconds that the platform asks to wait.
     attempts : int
@@ -268,11 +280,11 @@ class ApiError(PlatformError):
         attempts: int = 1,
         hint: str = "",
     ) -> None:
-        proven = documented or status != _NOT_FOUND
+        is_conclusive = documented or status != _NOT_FOUND
         super().__init__(
             message,
-            hint=hint or (_HINTS.get(status, "") if proven else _UNDOCUMENTED_404),
-            next_step=NextStep(_ACTIONS[status]) if not hint and proven and status in _ACTIONS else None,
+            hint=hint or (_HINTS.get(status, "") if is_conclusive else _UNDOCUMENTED_404),
+            next_step=NextStep(_ACTIONS[status]) if not hint and is_conclusive and status in _ACTIONS else None,
         )
         self.status = status
         self.code = code
@@ -307,17 +319,19 @@ class ForbiddenError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """404: the resource does not exist if the body is the documented Error; otherwise it proves nothing."""
+    """404: the resource does not exist if the body is the documented Error; otherwise it may exist."""
 
 
 _NOT_FOUND = 404
 _HINTS = {
     401: "The platform does not accept the token.",
     403: "The token is not allowed to do this. Use one with rights for this organisation.",
-    404: "It was deleted, or its id belongs to another organisation.",
+    404: "It does not exist: it was deleted, or its id belongs to another organisation.",
     429: "The platform asks for fewer requests.",
 }
-_UNDOCUMENTED_404 = "This response is not the platform's own, so it proves nothing. Check the server's URL."
+_UNDOCUMENTED_404 = (
+    "This response did not come from the platform, so the connection may still exist. Check the server's URL."
+)
 _ACTIONS = {401: Action.RECONNECT, 404: Action.FIND_CONNECTIONS, 429: Action.USE_FEWER_WORKERS}
 
 

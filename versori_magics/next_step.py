@@ -1,4 +1,4 @@
-"""What a person can do next, as data: the caller adds the syntax of a magic, a function or a command line."""
+"""The next step that an error or a report recommends, as data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Action(StrEnum):
-    """What a person can do next."""
+    """An action that can be recommended."""
 
     CONNECT = "connect"
     RECONNECT = "reconnect"
@@ -24,16 +24,16 @@ class NextStep(NamedTuple):
     Parameters
     ----------
     action : Action
-        What to do.
+        The recommended action.
     argument : str
-        What to do it with: a server, a run id or a number of rows. Default empty.
+        A server, run id or number of rows, depending on `action`. Default empty.
     """
 
     action: Action
     argument: str = ""
 
     def __str__(self) -> str:
-        """Return the step as a sentence that is true for every caller."""
+        """Return the step as a sentence."""
         return _SENTENCES[self.action].format(argument=self.argument)
 
 

@@ -1,4 +1,7 @@
-"""Where settings come from: argument, then `connect`, environment, vendor CLI context, default."""
+"""Resolve settings.
+
+Order: arguments of `connect`, a named CLI context, environment variables, the active CLI context, defaults.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from versori_magics.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_ROWS = 100  # more rows need consent to their number, so that a wrong filter cannot empty an organisation
+MAX_ROWS = 100  # a larger selection must be allowed explicitly, so that a wrong filter cannot empty an organisation
 WORKERS = 8
 MAX_WORKERS = 32
 
@@ -37,7 +40,7 @@ Values = Mapping[str, "str | Secret"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a client needs to talk to one organisation on one server.
+    """The settings of a client for one organisation on one server.
 
     Parameters
     ----------
@@ -65,7 +68,8 @@ def resolve_settings(
 ) -> Settings:
     """Return every setting, each from the first source that has it.
 
-    A context that is named outright counts as arguments: its server, organisation and token belong together.
+    A context named in `arguments` takes precedence over the environment: its server, organisation and token belong
+    together.
 
     Parameters
     ----------
@@ -81,7 +85,7 @@ def resolve_settings(
     SettingsError
         If a value is invalid, or a context or configuration file that was named cannot be used.
     """
-    environ = UnprintedEnvironment(os.environ if environ is None else environ)
+    environ = RedactedEnvironment(os.environ if environ is None else environ)
     values: dict[str, str | Secret] = {}
     sources: dict[str, str] = {}
     for source, layer in _layers(_present(arguments), environ, home):
@@ -99,15 +103,15 @@ def resolve_settings(
 
 
 def _layers(arguments: Values, environ: Mapping[str, str], home: Path | None) -> Iterator[tuple[str, Values]]:
-    """Yield (source, values) in the order in which they count."""
+    """Yield (source, values) in order of precedence."""
     yield "argument", arguments
-    named = str(arguments.get("context", "")).strip()
-    if named:
-        yield f"context {one_line(named)}", _context(named, environ, home)[1]
+    context_name = str(arguments.get("context", "")).strip()
+    if context_name:
+        yield f"context {one_line(context_name)}", _context(context_name, environ, home)[1]
     variables = _present({name: environ.get(variable) for name, variable in VARIABLES.items()})
     yield "environment", variables
     # A broken configuration of the vendor CLI matters only if something is still missing.
-    if not named and not all(arguments.get(name) or variables.get(name) for name in _CONNECTION_SETTINGS):
+    if not context_name and not all(arguments.get(name) or variables.get(name) for name in _CONNECTION_SETTINGS):
         name, context = _context(environ.get(VARIABLES["context"], "").strip() or None, environ, home)
         yield f"CLI context {one_line(name)}".strip(), context
     yield "default", {"server": DEFAULT_SERVER, "auth": "auto"}
@@ -124,7 +128,7 @@ def _context(name: str | None, environ: Mapping[str, str], home: Path | None) ->
 
 
 def _present(values: Mapping[str, str | Secret | None]) -> Values:
-    """Return the values that are not blank, the token as a `Secret` from here on."""
+    """Return the values that are not blank, with the token as a `Secret`."""
     present = {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
     return {
         name: Secret(value) if name == "token" and isinstance(value, str) else value for name, value in present.items()
@@ -135,11 +139,11 @@ def context_names(environ: Mapping[str, str] | None = None, home: Path | None = 
     """Return the names of the vendor CLI's contexts."""
     from versori_magics import vendor_cli
 
-    return vendor_cli.context_names(UnprintedEnvironment(os.environ if environ is None else environ), home)
+    return vendor_cli.context_names(RedactedEnvironment(os.environ if environ is None else environ), home)
 
 
 def journal_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Return the folder of the journals: VERSORI_JOURNAL, or this user's state folder of the operating system."""
+    """Return the folder of the journals: VERSORI_JOURNAL, or the user's state folder."""
     configured = (os.environ if environ is None else environ).get(JOURNAL_VARIABLE, "").strip()
     if configured:
         return Path(configured).expanduser()
@@ -154,7 +158,7 @@ def protection_file(environ: Mapping[str, str] | None = None) -> Path | None:
     return Path(configured).expanduser() if configured else None
 
 
-class UnprintedEnvironment(Mapping[str, str]):
+class RedactedEnvironment(Mapping[str, str]):
     """An environment whose repr shows no values: a traceback with local variables must not show the token."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:

@@ -7,13 +7,14 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-# Categories of characters that show nothing but control a terminal, a browser or the direction of text.
+# Categories of invisible characters that control a terminal, a browser or the direction of text.
 _CONTROL_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 # These join emoji and the letters of some scripts: names are not readable without them, and they are harmless.
 _JOINERS = {"\u200c", "\u200d"}
 ELLIPSIS = "…"
+_QUOTABLE_LENGTH = 16  # characters; a longer text may be a token
 _CUT_SUFFIX = re.compile(rf"{ELLIPSIS} \(([\d,]+) characters\)\Z", re.ASCII)
 
 
@@ -48,8 +49,8 @@ def cut(text: str, limit: int) -> str:
     """Return `text`; if it is longer than `limit` characters, return its beginning and its length."""
     if len(text) <= limit:
         return text
-    earlier = _CUT_SUFFIX.search(text[-40:])  # a text that was cut before keeps its original length
-    return f"{text[:limit]}{ELLIPSIS} ({earlier[1] if earlier else f'{len(text):,}'} characters)"
+    suffix = _CUT_SUFFIX.search(text[-40:])  # a text that was cut before keeps its original length
+    return f"{text[:limit]}{ELLIPSIS} ({suffix[1] if suffix else f'{len(text):,}'} characters)"
 
 
 def one_line(text: object, limit: int = 200) -> str:
@@ -78,3 +79,36 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
     """Return the counts that are not zero in words, such as ``13 deleted, 2 in use``; ``nothing`` if all are zero."""
     words = (f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
     return ", ".join(words) or "nothing"
+
+
+def is_quotable(text: str, *, letters_only: bool = True) -> bool:
+    """Tell whether a message may quote an invalid setting; otherwise it may be a token in the wrong setting.
+
+    Parameters
+    ----------
+    text : str
+        The setting.
+    letters_only : bool
+        Whether it must also consist of letters only. Default True.
+    """
+    return len(text) <= _QUOTABLE_LENGTH and (text.isalpha() or not letters_only)
+
+
+def did_you_mean(name: str, known: Iterable[str], *, count: int = 1, cutoff: float = 0.6) -> str:
+    """Return ``Did you mean X?``, or an empty string if no known name is similar.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : iterable of str
+        The names that exist.
+    count : int
+        Maximum number of names to suggest. Default 1.
+    cutoff : float
+        The least similarity of a suggestion, from 0 to 1. Default 0.6.
+    """
+    import difflib
+
+    matches = difflib.get_close_matches(name, list(known), n=count, cutoff=cutoff)
+    return f"Did you mean {one_line(', '.join(matches))}?" if matches else ""

@@ -1,8 +1,7 @@
-"""Reads the contexts of the vendor's command line, so that whoever uses it has nothing else to set up."""
+"""Reads the contexts of the vendor's command line, so that its users need no further set-up."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,11 @@ from pathlib import Path
 from versori_magics.api.auth import Secret
 from versori_magics.api.servers import DEFAULT_SERVER
 from versori_magics.errors import SettingsError, catch
-from versori_magics.text import one_line
+from versori_magics.text import did_you_mean, is_quotable, one_line
 
 CONFIG_VARIABLE = "VERSORI_CONFIG"
 DEFAULT_CONFIG = ".versori/config.yaml"  # below the home folder
 _PUBLIC_KEYS = {"active_context", "name", "organisation_id", "url_overwrite"}  # any other text may be a token
-_QUOTABLE_NAME = 16  # characters; a longer unknown name may be a token and is not quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +91,10 @@ def _parse_context(name: str, entry: object) -> Context:
 
 
 def _unknown_context(name: str, entries: Mapping[str, object]) -> SettingsError:
-    matches = difflib.get_close_matches(name, entries, n=1)
-    hint = f"Did you mean {matches[0]!r}?" if matches else f"It has: {one_line(', '.join(entries)) or 'none'}."
-    quoted = f" {one_line(name, 60)!r}" if matches or len(name) <= _QUOTABLE_NAME else " with the configured name"
+    suggestion = did_you_mean(name, entries)
+    hint = suggestion or f"Its contexts: {one_line(', '.join(entries)) or 'none'}."
+    may_quote = suggestion or is_quotable(name, letters_only=False)
+    quoted = f" {one_line(name, 60)!r}" if may_quote else " with the configured name"
     return SettingsError(f"The Versori command line has no context{quoted}.", hint=hint)
 
 

@@ -77,9 +77,9 @@ def agree(page: Page, words: str) -> None:
     click(page, "delete")
 
 
-def outcome_counts(notebook: Notebook) -> dict[str, int]:
+def outcome_counts(notebook: Notebook, result: str = "Finished:") -> dict[str, int]:
     """Wait for the end of the run and return the counts that are not zero."""
-    expect(part(notebook.page, "report")).to_contain_text("Finished:", timeout=30_000)
+    expect(part(notebook.page, "report")).to_contain_text(result, timeout=30_000)
     counts: dict[str, int] = notebook.value("{k: v for k, v in form.report.counts.items() if v}")
     return counts
 
@@ -145,7 +145,7 @@ def test_an_id_is_checked_while_it_is_typed_and_looked_up_before_its_deletion_ca
     form: Notebook, platform: HostilePlatform
 ) -> None:
     page = form.page
-    page.get_by_role("tab", name="One id").click()
+    page.get_by_role("tab", name="Single connection").click()
     field = part(page, "connection").locator("input")
     field.fill("01ARZ3")
     expect(part(page, "connection-error")).to_contain_text("Not a ULID")
@@ -168,7 +168,7 @@ def test_the_platforms_message_about_a_field_is_shown_under_the_field(
     page, connection = form.page, platform.world.free[0]
     refusal = error(422, "422001", "The request is not valid.", [{"field": "connection_id", "message": "is locked"}])
     platform.on("GET", connection, refusal)
-    page.get_by_role("tab", name="One id").click()
+    page.get_by_role("tab", name="Single connection").click()
     part(page, "connection").locator("input").fill(connection)
     expect(part(page, "connection-error")).to_contain_text("is locked", timeout=10_000)
     expect(part(page, "one-error")).to_contain_text("The request is not valid.")
@@ -181,7 +181,7 @@ def test_cancel_stops_the_run_and_the_report_matches_the_server(form: Notebook, 
     agree(form.page, "delete 20")
     platform.wait_for(lambda: len(platform.deletes) > 0, timeout=30)
     click(form.page, "cancel")
-    unfinished = outcome_counts(form)["not_attempted"]
+    unfinished = outcome_counts(form, "Cancelled:")["not_attempted"]
     assert unfinished > 0
     assert set(form.value("[row.id for row in form.report.rows if row.outcome == 'deleted']")) == platform.deleted
     platform.latency = 0
@@ -390,7 +390,7 @@ def test_axe_finds_no_serious_violation_in_any_pane(
     platform.latency = 0
     expect(part(page, "report")).to_contain_text("Finished:", timeout=30_000)
     check_with_axe(form, axe, f"form-{theme}-4-report")
-    page.get_by_role("tab", name="One id").click()
+    page.get_by_role("tab", name="Single connection").click()
     part(page, "connection").locator("input").fill("01ARZ3")
     expect(part(page, "connection-error")).to_contain_text("Not a ULID")
     check_with_axe(form, axe, f"form-{theme}-5-invalid-id")

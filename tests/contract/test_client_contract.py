@@ -71,5 +71,5 @@ def test_every_response_to_a_deletion_matches_the_description(client: Client, em
         client.delete(dynamic)
     with pytest.raises(NotFoundError):
         client.delete(unused)
-    assert emulator.deleted == [unused, static]
-    assert emulator.broken
+    assert emulator.deleted_ids == [unused, static]
+    assert emulator.broken_environments

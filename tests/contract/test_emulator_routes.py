@@ -227,7 +227,7 @@ def test_every_auth_scheme_accepts_the_token_and_nothing_else(
 def test_nothing_is_deleted_without_the_token(http: httpx.Client, emulator: Emulator) -> None:
     for connection in connections(http)[:20]:
         assert http.delete(f"/connections/{connection['id']}", headers={"Authorization": ""}).status_code == 401
-    assert emulator.deleted == []
+    assert emulator.deleted_ids == []
 
 
 def test_another_organisation_is_not_found(http: httpx.Client, emulator: Emulator, contract: Contract) -> None:

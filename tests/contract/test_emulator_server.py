@@ -34,10 +34,10 @@ def test_stop_frees_the_port_and_ends_the_thread_and_can_be_repeated() -> None:
     with Emulator(connections=1) as emulator:
         port = port_of(emulator)
         thread = emulator._thread
-        assert emulator.running
+        assert emulator.is_running
         assert thread in server_threads()
         assert thread.daemon
-    assert not emulator.running
+    assert not emulator.is_running
     assert thread not in server_threads()
     emulator.stop()  # a second time
     with Emulator(connections=1, port=port) as successor:
@@ -104,18 +104,18 @@ def test_reset_returns_to_the_seeded_state_on_the_same_port(emulator: Emulator, 
     url, before = emulator.url, read_everything()
     for connection in before[0]["items"]:
         http.delete(f"/connections/{connection['id']}")
-    assert emulator.deleted
-    assert emulator.broken
+    assert emulator.deleted_ids
+    assert emulator.broken_environments
     assert read_everything()[:2] != before[:2]
     emulator.reset()
     assert read_everything() == before
-    assert (emulator.url, emulator.deleted, emulator.broken) == (url, [], [])
+    assert (emulator.url, emulator.deleted_ids, emulator.broken_environments) == (url, [], [])
 
 
 def test_changing_a_returned_list_does_not_change_the_sandbox(emulator: Emulator) -> None:
-    emulator.deleted.append("x")
-    emulator.broken.append("x")
-    assert (emulator.deleted, emulator.broken) == ([], [])
+    emulator.deleted_ids.append("x")
+    emulator.broken_environments.append("x")
+    assert (emulator.deleted_ids, emulator.broken_environments) == ([], [])
 
 
 @pytest.mark.parametrize("size", [0, 1, 10])

@@ -68,15 +68,15 @@ def test_deleting_a_static_connection_in_use_succeeds_and_breaks_its_environment
     assert after[environment]["status"] == "error"
     assert {id_ for id_ in after if after[id_]["status"] != before[id_]["status"]} == {environment}
     assert connection not in platform.links()
-    assert emulator.broken == [f"{after[environment]['project']['name']} / {after[environment]['name']}"]
-    assert emulator.deleted == [connection]
+    assert emulator.broken_environments == [f"{after[environment]['project']['name']} / {after[environment]['name']}"]
+    assert emulator.deleted_ids == [connection]
 
 
 def test_deleting_a_static_connection_of_two_environments_breaks_both(platform: Platform, emulator: Emulator) -> None:
     connection, links = next((c, links) for c, links in platform.links().items() if len(links) > 1)
     assert platform.delete(connection).status_code == 204
     assert {platform.environments()[environment]["status"] for environment, _ in links} == {"error"}
-    assert len(emulator.broken) == 2
+    assert len(emulator.broken_environments) == 2
 
 
 def test_deleting_a_dynamic_connection_in_use_is_refused_and_names_the_end_user(
@@ -92,8 +92,8 @@ def test_deleting_a_dynamic_connection_in_use_is_refused_and_names_the_end_user(
     assert f"{environment['project']['name']} / {environment['name']}" in error["details"]
     assert platform.http.get(f"/connections/{connection}").status_code == 200
     assert connection in platform.activation_of()
-    assert emulator.deleted == []
-    assert emulator.broken == []
+    assert emulator.deleted_ids == []
+    assert emulator.broken_environments == []
 
 
 def test_deleting_an_unused_connection_breaks_nothing(platform: Platform, emulator: Emulator) -> None:
@@ -102,7 +102,7 @@ def test_deleting_an_unused_connection_breaks_nothing(platform: Platform, emulat
     assert platform.delete(connection).status_code == 204
     assert platform.http.get(f"/connections/{connection}").status_code == 404
     assert connection not in {c["id"] for c in platform.connections()}
-    assert emulator.broken == []
+    assert emulator.broken_environments == []
 
 
 def test_deletions_are_recorded_in_order_and_each_broken_environment_once(
@@ -111,14 +111,14 @@ def test_deletions_are_recorded_in_order_and_each_broken_environment_once(
     connections = sorted(platform.links(), reverse=True)
     for connection in connections:
         platform.delete(connection)
-    assert emulator.deleted == connections
-    assert len(emulator.broken) == len(set(emulator.broken)) > 5
+    assert emulator.deleted_ids == connections
+    assert len(emulator.broken_environments) == len(set(emulator.broken_environments)) > 5
 
 
 def test_deleting_a_connection_again_returns_404(platform: Platform, emulator: Emulator) -> None:
     connection = next(iter(platform.links()))
     assert [platform.delete(connection).status_code for _ in range(3)] == [204, 404, 404]
-    assert emulator.deleted == [connection]
+    assert emulator.deleted_ids == [connection]
 
 
 def test_a_dynamic_connection_can_be_deleted_after_its_activation(platform: Platform) -> None:
@@ -140,7 +140,7 @@ def test_deleting_an_unlinked_connection_breaks_nothing(platform: Platform, emul
         assert response.status_code == 204
         assert len(platform.links().get(connection, [])) == len(links) - unlinked_count
     assert platform.delete(connection).status_code == 204
-    assert emulator.broken == []
+    assert emulator.broken_environments == []
 
 
 @pytest.mark.parametrize("size", [1, 7, 20, 249, 250, 251, 1000])
@@ -230,6 +230,6 @@ def test_concurrent_deletions_from_eight_threads_are_all_recorded(platform: Plat
         statuses = list(pool.map(lambda id_: platform.delete(id_).status_code, ids))
     deleted = {id_ for id_, status in zip(ids, statuses, strict=True) if status == 204}
     assert set(statuses) == {204, 409}
-    assert set(emulator.deleted) == deleted
-    assert len(emulator.deleted) == len(deleted)
+    assert set(emulator.deleted_ids) == deleted
+    assert len(emulator.deleted_ids) == len(deleted)
     assert {c["id"] for c in platform.connections()} == set(ids) - deleted == set(platform.activation_of())

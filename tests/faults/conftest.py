@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.hostile_platform import TOKEN, HostilePlatform, world
 
-from versori_magics.notebook.session import CURRENT
+from versori_magics.notebook.session import SESSION
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,6 @@ def platform(server: HostilePlatform, monkeypatch: pytest.MonkeyPatch, tmp_path:
     for name, value in server.env().items():
         monkeypatch.setenv(name, value)
     yield server
-    CURRENT.close()
+    SESSION.close()
     server.wait_for(lambda: server.open_connections == 0)
     server.verify()

@@ -26,7 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("batch", range(math.ceil(budget / BATCH)))
 
 
-def test_whatever_goes_wrong_the_fate_of_every_connection_is_reported_truthfully(
+def test_random_faults_never_cause_a_wrong_report(
     server: HostilePlatform, batch: int, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> None:
     budget = request.config.getoption("faults_budget", None)

@@ -35,7 +35,7 @@ def client(platform: HostilePlatform) -> Iterator[httpx.Client]:
 # The operations
 
 
-def test_a_world_mixes_free_static_and_dynamic_connections(platform: HostilePlatform) -> None:
+def test_a_world_has_unused_static_and_dynamic_connections(platform: HostilePlatform) -> None:
     built = platform.world
     assert (len(built.static), len(built.dynamic), len(built.free)) == (4, 4, 4)
     assert sorted(built.static + built.dynamic + built.free) == list(built.connections)
@@ -262,7 +262,7 @@ def test_a_reset_forgets_everything_but_the_address(platform: HostilePlatform) -
     platform.wait_for(lambda: platform.open_connections == 0)
 
 
-def test_waiting_in_vain_reports_what_was_seen(platform: HostilePlatform) -> None:
+def test_a_wait_that_times_out_reports_the_requests(platform: HostilePlatform) -> None:
     with pytest.raises(AssertionError, match=r"not within 0.01 s; saw .*in_flight"):
         platform.wait_for(lambda: platform.requests, timeout=0.01)
 

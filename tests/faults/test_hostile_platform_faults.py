@@ -130,7 +130,7 @@ def test_a_delay_comes_before_or_after_the_deletion(platform: HostilePlatform, c
         assert (id_ in platform.deleted, platform.in_flight) == (True, 0)
 
 
-def test_a_drip_is_complete_but_slow(platform: HostilePlatform) -> None:
+def test_a_slowly_sent_answer_is_complete(platform: HostilePlatform) -> None:
     platform.on("DELETE", "", faults.drip(0.005))
     start = time.monotonic()
     with client_of(platform) as client:

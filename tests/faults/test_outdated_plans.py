@@ -26,10 +26,10 @@ def test_rows_that_changed_between_plan_and_execution_are_kept_with_the_reason(p
     assert rows[removed].outcome == Outcome.ALREADY_GONE
     for key, words in (
         (renamed, "its name"),
-        (touched, "when it was updated"),
+        (touched, "its last update"),
         (linked, "it is in use now: Orders / production"),
         (activated, "it is in use now: end user"),
-        (built.static[0], "who uses it"),
+        (built.static[0], "its users"),
     ):
         assert rows[key].outcome == Outcome.CHANGED
         assert words in rows[key].message
@@ -38,7 +38,7 @@ def test_rows_that_changed_between_plan_and_execution_are_kept_with_the_reason(p
     assert outcome_counts(report) == {"deleted": 3, "already_gone": 1, "changed": 5}
 
 
-def test_a_row_that_comes_into_use_after_the_second_look_is_kept_by_the_platform(platform: HostilePlatform) -> None:
+def test_a_row_that_comes_into_use_after_the_recheck_is_kept_by_the_platform(platform: HostilePlatform) -> None:
     built = platform.world
 
     def activate_last_row(number: int, _: RecordedRequest) -> None:
@@ -52,7 +52,7 @@ def test_a_row_that_comes_into_use_after_the_second_look_is_kept_by_the_platform
     assert "in use by an end user" in report.rows[4].message
 
 
-def test_if_the_second_look_fails_nothing_is_sent_and_the_plan_can_still_be_executed(
+def test_if_the_recheck_fails_nothing_is_sent_and_the_plan_can_still_be_executed(
     platform: HostilePlatform,
 ) -> None:
     built = platform.world

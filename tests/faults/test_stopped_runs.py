@@ -71,7 +71,7 @@ def test_three_forbidden_rows_in_a_row_stop_the_run(platform: HostilePlatform) -
     assert outcome_counts(error.report).keys() == {"refused", "not_attempted"}
 
 
-def test_a_pause_that_is_too_long_stops_the_run_and_tells_when_to_come_back(platform: HostilePlatform) -> None:
+def test_a_pause_that_is_too_long_stops_the_run_and_names_the_time_to_resume(platform: HostilePlatform) -> None:
     built = world(free=30)
     platform.reset(built)
 
@@ -84,7 +84,7 @@ def test_a_pause_that_is_too_long_stops_the_run_and_tells_when_to_come_back(plat
     on_deletes(platform, decide)
     error = error_of_stopped_run(lambda: versori.delete(".", built.free, yes=True, workers=4))
     assert len(platform.deletes) <= 10 + 3
-    assert "come back in 3,600 s, at 2" in error.message
+    assert "wait 3,600 s, until 2" in error.message
     assert "%versori_resume" in error.hint
     judge_report(platform, error.report)
     platform.decide = None
@@ -103,7 +103,7 @@ def test_a_pause_holds_every_worker(platform: HostilePlatform) -> None:
     assert 20 <= longest + 1 < 60, "rows were sent until the answer arrived, and the others after the pause"
 
 
-def test_a_429_reduces_the_number_of_requests_under_way_for_a_while(platform: HostilePlatform) -> None:
+def test_a_429_reduces_the_number_of_concurrent_requests_for_a_while(platform: HostilePlatform) -> None:
     built = world(free=700)
     platform.reset(built, latency=0.02)
     in_flight: list[int] = []

@@ -76,7 +76,7 @@ class StormyRun:
 
 
 def run_in_storm(platform: HostilePlatform, storm: Storm, folder: Path, rate: float | None) -> StormyRun:
-    """Delete 600 rows in a storm, judge the report, and check that a resume without a storm deletes every free row."""
+    """Delete 600 rows in a storm, judge the report, and check that a resume without a storm deletes the rest."""
     built = world(static=80, dynamic=80, free=440, seed=storm.rng.randrange(1000))
     platform.reset(built)
     busy, free = built.free[::11], [key for number, key in enumerate(built.free) if number % 11]
@@ -101,11 +101,11 @@ def run_in_storm(platform: HostilePlatform, storm: Storm, folder: Path, rate: fl
 
 
 def _resume(workflow: Workflow, run: str, folder: Path, options: RunOptions) -> Report:
-    remaining = workflow.prepare_resume(find_unfinished_run(run, folder), look=False)
+    remaining = workflow.prepare_resume(find_unfinished_run(run, folder), recheck=False)
     return workflow.resume(remaining, consent_in_advance(remaining), options)
 
 
-def test_with_at_most_three_faults_in_a_row_every_free_row_is_deleted_and_every_used_one_is_kept(
+def test_with_at_most_three_faults_in_a_row_every_unused_connection_is_deleted_and_every_used_one_is_kept(
     platform: HostilePlatform, tmp_path: Path
 ) -> None:
     storm = Storm(1, in_a_row=3, pause="1")
@@ -139,7 +139,7 @@ def test_if_half_of_all_requests_fail_no_row_is_reported_wrongly_and_a_resume_fi
     assert rows.keys() <= {"free deleted", "free unknown", "free failed", "busy in_use", "busy unknown", "busy failed"}
 
 
-def test_delete_completes_in_a_storm(platform: HostilePlatform) -> None:
+def test_delete_completes_although_many_requests_fail(platform: HostilePlatform) -> None:
     built = world(static=10, dynamic=10, free=80)
     platform.reset(built)
     plan = versori.plan(".", list(built.connections))

@@ -168,7 +168,7 @@ class Trial:
                     consent = consent_in_advance(self.plan)
                     return workflow.execute(self.plan, consent, options, is_fresh=self.script.is_fresh)
                 unfinished = find_unfinished_run(self.plan.id, self.folder)
-                remaining = workflow.prepare_resume(unfinished, look=execution.looks_first)
+                remaining = workflow.prepare_resume(unfinished, recheck=execution.looks_first)
                 return workflow.resume(remaining, consent_in_advance(remaining), options)
             except PlatformError as error:  # the state of the rows could not be found out
                 failure = error
@@ -265,7 +265,7 @@ def _make_plan(platform: HostilePlatform) -> Plan:
     for key, row in platform.world.connections.items():
         connection = Connection(id=key, name=row.name, updated_at=row.updated_at)
         snapshots[key] = ConnectionSnapshot(connection, "", _make_usage(usages.get(key)))
-    plan = Plan.make(platform.url, platform.organisation, tuple(platform.world.connections), snapshots)
+    plan = Plan.create(platform.url, platform.organisation, tuple(platform.world.connections), snapshots)
     assert [row.id for row in plan.to_delete] == platform.world.free
     return plan
 

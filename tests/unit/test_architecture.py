@@ -79,7 +79,7 @@ def allowed_imports(layer: str) -> set[str]:
     return set(LAYERS[: LAYERS.index(layer) + 1])
 
 
-def test_reading_the_imports_of_a_module_misses_none() -> None:
+def test_the_import_reader_finds_every_import() -> None:
     source = (
         "import a.b as c\nfrom d import e\nfrom . import f\nfrom .g import h\nfrom ..i import j\n"
         "def k():\n    import l\nif TYPE_CHECKING:\n    from m import n\ntry:\n    import o\nexcept ImportError: ...\n"
@@ -101,7 +101,7 @@ def test_imports_point_downwards_only(path: Path) -> None:
     assert layers <= allowed_imports(layer) | lazily
 
 
-def test_no_two_modules_import_each_other_not_even_for_types() -> None:
+def test_modules_do_not_import_each_other_even_for_types() -> None:
     names = {name_of(path) for path in MODULES}
     graph = {}
     for path in MODULES:

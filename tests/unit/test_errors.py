@@ -190,7 +190,7 @@ def test_a_status_that_people_can_act_on_has_a_hint(status: int) -> None:
 
 def test_an_undocumented_404_is_not_called_a_deletion() -> None:
     assert "deleted" in NotFoundError("no", status=404, documented=True).hint
-    assert "proves nothing" in NotFoundError("no", status=404).hint
+    assert "may still exist" in NotFoundError("no", status=404).hint
     assert ApiError("no", status=500, documented=True).hint == ""
 
 

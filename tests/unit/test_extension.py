@@ -90,8 +90,8 @@ def test_variables_on_the_line_are_not_expanded_by_the_shell(shell: InteractiveS
     shell.run_line_magic("load_ext", "versori_magics")
     shell.user_ns["trick"] = "x --help"
     for line, message in (
-        ("$trick", "holds a text of 8 characters"),
-        ("{trick}", "holds a text of 8 characters"),
+        ("$trick", "holds a string of 8 characters"),
+        ("{trick}", "holds a string of 8 characters"),
         ("$trick $nosuch", "'$nosuch' is not expected here"),
     ):
         error = shell.run_cell(f"%versori_connections {line}", silent=True).error_in_exec
@@ -105,7 +105,7 @@ def test_inside_a_function_its_local_variables_are_found(shell: InteractiveShell
         silent=True,
     )
     error = shell.run_cell("inner()", silent=True).error_in_exec
-    assert str(error).startswith("The variable here holds a text of 7 characters, but ORG must be a ULID.")
+    assert str(error).startswith("The variable here holds a string of 7 characters, but ORG must be a ULID.")
 
 
 def python(code: str) -> str:

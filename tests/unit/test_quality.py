@@ -37,7 +37,7 @@ def test_mypy_finds_nothing() -> None:
     assert not run("mypy")
 
 
-def test_the_top_level_contains_only_what_was_asked_for() -> None:
+def test_only_expected_files_are_at_the_top_level() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )

@@ -20,8 +20,8 @@ from versori_magics.api.servers import SERVERS
 from versori_magics.errors import SettingsError
 from versori_magics.settings import (
     VARIABLES,
+    RedactedEnvironment,
     Settings,
-    UnprintedEnvironment,
     journal_folder,
     protection_file,
     resolve_settings,
@@ -138,7 +138,7 @@ def test_settings_do_not_show_the_token(home: Path) -> None:
 
 
 def test_the_environment_does_not_show_its_values() -> None:
-    variables = UnprintedEnvironment(environment(token="token-of-environment"))
+    variables = RedactedEnvironment(environment(token="token-of-environment"))
     assert dict(variables) == {"VERSORI_TOKEN": "token-of-environment"}
     assert len(variables) == 1
     assert (repr(variables), str(variables)) == ("environment", "environment")

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from versori_magics.text import ELLIPSIS, counts_in_words, cut, number_of, one_line, visible
+from versori_magics.text import (
+    ELLIPSIS,
+    counts_in_words,
+    cut,
+    did_you_mean,
+    is_quotable,
+    number_of,
+    one_line,
+    visible,
+)
 
 CONTROL_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 JOINERS = "\u200c\u200d"
@@ -140,3 +149,20 @@ def test_a_count_has_its_noun_in_singular_or_plural(count: int, shown: str) -> N
 )
 def test_counts_are_written_in_words_without_the_zeros(counts: dict[str, int], shown: str) -> None:
     assert counts_in_words(counts) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "is_word", "is_short"),
+    [("production", True, True), ("a" * 16, True, True), ("a" * 17, False, False), ("my-context", False, True)],
+)
+def test_only_a_short_setting_is_quoted_because_a_long_one_may_be_a_token(
+    text: str, is_word: bool, is_short: bool
+) -> None:
+    assert (is_quotable(text), is_quotable(text, letters_only=False)) == (is_word, is_short)
+
+
+def test_similar_names_are_suggested_on_one_line() -> None:
+    names = iter(["acme", "acme\n2", "other"])
+    assert did_you_mean("acmee", names) == "Did you mean acme?"
+    assert did_you_mean("acmee", ["acme", "acme\n2", "other"], count=3) == "Did you mean acme, acme 2?"
+    assert did_you_mean("acmee", ["other"]) == ""

@@ -62,7 +62,7 @@ def test_without_an_active_context_no_token_is_read(home: Path, text: str) -> No
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("acmee", "Did you mean 'acme'?"), ("other-prd", "Did you mean 'other-prod'?"), ("zzz", "acme, other-prod, bare")],
+    [("acmee", "Did you mean acme?"), ("other-prd", "Did you mean other-prod?"), ("zzz", "acme, other-prod, bare")],
 )
 @pytest.mark.parametrize("source", ["argument", "environment"])
 def test_an_unknown_context_is_an_error_that_suggests_or_lists_contexts(
@@ -84,7 +84,7 @@ def test_an_active_context_that_does_not_exist_is_an_error(home: Path) -> None:
 def test_a_named_context_without_a_configuration_file_is_an_error(home: Path) -> None:
     with pytest.raises(SettingsError, match="no context 'acme'") as caught:
         resolve_settings({"context": "acme"}, {}, home)
-    assert caught.value.hint == "It has: none."
+    assert caught.value.hint == "Its contexts: none."
 
 
 @pytest.mark.parametrize("entry", ["text", "5", "[a]", "null"])

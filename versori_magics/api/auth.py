@@ -1,6 +1,6 @@
 """Tokens, and the three ways to send one.
 
-httpx is imported only for a request: settings need `Secret` long before.
+httpx is imported lazily, because settings import this module.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 
 from versori_magics.errors import SettingsError, catch
+from versori_magics.text import is_quotable
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,7 +24,6 @@ AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
 SIGNING_KEY_ISSUER = "https://versori.com/sk/"
 MASK = "***"
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_QUOTABLE_WORD = 16  # letters; a longer word may be a token and is not quoted
 
 
 class Secret:
@@ -62,7 +62,7 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled or copied to a file")
+        raise TypeError("a Secret cannot be pickled")
 
     def __deepcopy__(self, memo: object) -> Secret:
         return self
@@ -76,7 +76,7 @@ def parse_token(token: str | Secret) -> Secret:
     SettingsError
         If it contains blanks, line breaks or characters that no header can carry. The message does not quote it.
     """
-    # A Secret from here on: a traceback that shows local variables must not show the token.
+    # Only the Secret is kept in a variable: a traceback that shows local variables must not show the token.
     token = Secret((token.reveal() if isinstance(token, Secret) else token).strip())
     if problem := _token_problem(token):
         raise problem
@@ -105,20 +105,20 @@ def parse_auth_scheme(text: str) -> AuthScheme:
     Raises
     ------
     SettingsError
-        If there is no such scheme; the message lists those that exist.
+        If there is no such scheme; the message lists the valid ones.
     """
     word = text.strip().lower()
     for scheme in AUTH_SCHEMES:
         if word == scheme:
             return scheme
-    quoted = repr(word) if word.isalpha() and len(word) <= _QUOTABLE_WORD else "The configured value"
+    quoted = repr(word) if is_quotable(word) else "The configured value"
     raise SettingsError(f"{quoted} is not an authentication scheme.", hint=f"Use {', '.join(AUTH_SCHEMES)}.")
 
 
 def jwt_claims(token: Secret) -> dict[str, object]:
     """Return the unverified claims of a JWT; empty if the token is not a JWT.
 
-    They only choose the header and tell the expiry: the platform is the one that verifies.
+    Used only to choose the header and show the expiry; the platform verifies the token.
     """
     if token.reveal().count(".") != 2:  # noqa: PLR2004 - header, payload and signature
         return {}
@@ -134,7 +134,7 @@ def jwt_claims(token: Secret) -> dict[str, object]:
 
 
 def token_expiry(token: Secret) -> datetime | None:
-    """Return when a JWT expires (UTC); None if the token is not a JWT or does not say."""
+    """Return the expiry of a JWT (UTC); None if the token is not a JWT or has no expiry."""
     seconds = jwt_claims(token).get("exp")
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
         return None

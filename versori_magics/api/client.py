@@ -51,9 +51,9 @@ class Client:
     auth : str
         ``auto`` (default; reads the token's issuer), ``bearer``, ``jwt`` or ``cookie``.
     policy : retry.RetryPolicy, optional
-        For reads. A delete is sent once, as the run that journals each send also repeats it.
+        Applies to reads. `delete` sends once; the run journals and repeats it.
     clock : Clock, optional
-        The time and the waiting.
+        Source of time; tests replace it.
     transport : httpx.BaseTransport, optional
         Used for all requests instead of connections to the server; for tests.
 
@@ -82,7 +82,7 @@ class Client:
         self.auth = choose_scheme(self._token, parse_auth_scheme(auth))
         self._policy = policy or retry.RetryPolicy()
         self._clock = clock or Clock()
-        self._page_sizes: dict[str, int | None] = {}  # the granted one, per list
+        self._page_sizes: dict[str, int | None] = {}  # list -> accepted page size
         self._auth = http_auth(self._token, self.auth)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _user_agent()}
         self._pool = open_pool(self.server) if transport is None else TransportPool(lambda: transport)
@@ -99,7 +99,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections to the server; requests under way end first."""
+        """Close idle sockets now, and each busy one when its request ends."""
         self._pool.close()
 
     def connections(
@@ -130,12 +130,12 @@ class Client:
         Raises
         ------
         NotFoundError
-            If it does not exist. Only if the error is `documented` did the platform itself say so.
+            If it does not exist. If the error is not `documented`, a gateway may have answered.
         """
         return self._read(protocol.get_connection(self.organisation, connection), models.Connection, stop)
 
     def exists(self, connection: str, stop: threading.Event | None = None) -> bool | None:
-        """Tell whether a connection exists; None if that cannot be learned now."""
+        """Tell whether a connection exists; None if unknown."""
         try:
             self.connection(connection, stop)
         except NotFoundError as error:
@@ -248,7 +248,7 @@ class Client:
         try:
             # Not through httpx.Client, because its redirects, cookies and hooks are not wanted.
             with (
-                self._pool.lend(seconds + CONNECT_SECONDS) as transport,
+                self._pool.acquire(seconds + CONNECT_SECONDS) as transport,
                 closing(transport.handle_request(self._signed(request, seconds))) as response,
             ):
                 return self._receive(request, response, deadline, seconds)
@@ -284,7 +284,7 @@ class Client:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > BODY_LIMIT:
-                return _no_response(request, f"its body is longer than {BODY_LIMIT:,} bytes")
+                return _no_response(request, f"the body is longer than {BODY_LIMIT:,} bytes")
             if self._clock.now() > deadline:
                 return _no_response(request, _too_slow(seconds))
         complete = protocol.ApiResponse(response.status_code, dict(response.headers), bytes(body))

@@ -1,4 +1,4 @@
-"""The time, and waiting that a stop event ends."""
+"""Source of time, with waits that a stop event ends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import threading
 
-POLL_SECONDS = 0.1  # nothing blocks longer without looking at its stop event
+POLL_SECONDS = 0.1  # nothing blocks longer without checking its stop event
 
 
 class Clock:
-    """The time and the waiting in one place, so that tests can speed up both."""
+    """Source of time; tests replace it."""
 
     def now(self) -> float:
         """Return seconds since an arbitrary start; never goes back."""

@@ -18,7 +18,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def run_in_threads(work: Callable[[], None], count: int, watch: Callable[[], bool] | None = None) -> None:
+def run_in_threads(work: Callable[[], None], count: int, keep_waiting: Callable[[], bool] | None = None) -> None:
     """Run `work` in `count` daemon threads and wait until all have ended.
 
     Parameters
@@ -27,7 +27,7 @@ def run_in_threads(work: Callable[[], None], count: int, watch: Callable[[], boo
         Runs in each thread; it must not raise.
     count : int
         Number of threads.
-    watch : callable, optional
+    keep_waiting : callable, optional
         Called while waiting, at least every 0.1 s. If it returns False, the wait ends before the threads do.
     """
     threads = [threading.Thread(target=work, name=f"versori-{number}", daemon=True) for number in range(count)]
@@ -36,7 +36,7 @@ def run_in_threads(work: Callable[[], None], count: int, watch: Callable[[], boo
     for thread in threads:
         while thread.is_alive():
             thread.join(POLL_SECONDS)
-            if watch is not None and not watch():
+            if keep_waiting is not None and not keep_waiting():
                 return
 
 
@@ -54,12 +54,12 @@ def map_concurrently(
     count : int
         Maximum number of threads.
     stop : threading.Event, optional
-        No further item is begun once it is set. An interrupt of this call sets it.
+        Once set, no further item is started. Interrupting this call sets it.
 
     Returns
     -------
     list
-        One result per item; None for the items that were not begun because of a stop.
+        One result per item; None for the items that were not started because of a stop.
     """
     stop = threading.Event() if stop is None else stop
     results: list[R | None] = [None] * len(items)

@@ -6,7 +6,9 @@ import re
 
 from versori_magics.errors import SettingsError, catch
 
-# Most ids arrive in upper case. python-ulid, which is slower to call and to import, parses the others.
+ULID_FORMAT = "26 letters and digits, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV"  # for hints
+
+# Most ids are in upper case already. python-ulid, which is slower to call and to import, parses the others.
 _CANONICAL = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _SHAPE = re.compile(r"[0-9A-Za-z]{26}")
 
@@ -50,6 +52,6 @@ def parse_ulid(value: str, name: str) -> str:
     if ulid is None:
         raise SettingsError(
             f"The {name} ({len(value.strip())} characters) is not a ULID.",
-            hint="A ULID has 26 characters, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV.",
+            hint=f"A ULID has {ULID_FORMAT}.",
         )
     return ulid

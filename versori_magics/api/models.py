@@ -78,7 +78,7 @@ class Environment(_Model, frozen=True):
 
 
 class Project(_Model, frozen=True):
-    """Integration code with its environments; None if the response has no list of them."""
+    """Integration code. `environments` is None if the response does not list them."""
 
     id: str
     name: str | None = None

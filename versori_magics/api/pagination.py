@@ -16,8 +16,8 @@ T = TypeVar("T")
 # The page size decides how long a list takes. A server may refuse a large one, so smaller ones are tried in turn; None
 # leaves the size to the server.
 PAGE_SIZES: tuple[int | None, ...] = (1000, 500, 200, 100, 50, 20, None)
-MAX_WALKS = 3  # a list that changes while it is read is read again
-MAX_IDLE_PAGES = 20  # pages in a row without a new item, after which the cursors are taken to be faulty
+MAX_ATTEMPTS = 3  # a list that changes while it is read is read again
+MAX_IDLE_PAGES = 20  # pages in a row without a new item, after which the cursors are considered broken
 _TOO_LARGE_STATUSES = frozenset({400, 413, 422})
 
 
@@ -66,40 +66,40 @@ def fetch_all_pages(
     fetch_page : callable
         (page size, cursor) -> page. Raises a `PlatformError` if that fails.
     key : callable
-        (item) -> its identity; items with the same one are duplicates.
+        (item) -> its identity; items with the same key are duplicates.
     noun : str
         The items' plural, for messages.
     page_size : int or None
-        The page size to begin with, such as the one that was granted before. Default 1,000.
+        The page size to begin with, such as the one accepted last time. Default 1,000.
 
     Returns
     -------
     Listing, int or None
-        The list, and the page size that was granted.
+        The list, and the page size that the server accepted.
 
     Raises
     ------
     IncompleteError
-        If the list is incomplete, or cannot be shown to be complete, after three walks through its pages.
+        If the list is incomplete, or cannot be shown to be complete, after three attempts.
     PlatformError
         If a page fails; the message names the page.
     """
     problem = ""
-    for _ in range(MAX_WALKS):
-        walk = _Walk(fetch_page, key, noun, page_size)
-        walk.run()
-        page_size = walk.page_size
-        if not walk.problem:
-            return Listing(list(walk.items.values()), confirmed=walk.total is not None), page_size
-        problem = walk.problem
+    for _ in range(MAX_ATTEMPTS):
+        reader = _ListReader(fetch_page, key, noun, page_size)
+        reader.read()
+        page_size = reader.page_size
+        if not reader.problem:
+            return Listing(list(reader.items.values()), confirmed=reader.total is not None), page_size
+        problem = reader.problem
     raise IncompleteError(
         f"The list of {noun} is incomplete: {problem}.",
         hint="The incomplete list was not used. Try again; if the error persists, the platform's list is faulty.",
     )
 
 
-class _Walk(Generic[T]):
-    """One walk through the pages of a list; the parameters are those of `fetch_all_pages`.
+class _ListReader(Generic[T]):
+    """Reads a list once from its first page to its last; the parameters are those of `fetch_all_pages`.
 
     Attributes
     ----------
@@ -129,13 +129,13 @@ class _Walk(Generic[T]):
         self._page_number = 0
         self._idle_pages = 0
 
-    def run(self) -> None:
+    def read(self) -> None:
         cursor = self._read_page(None)
         while cursor is not None:
             cursor = self._read_page(cursor)
 
     def _read_page(self, cursor: str | None) -> str | None:
-        """Read the page at a cursor, and return the cursor of the next page; None if the walk ends."""
+        """Read the page at a cursor, and return the cursor of the next page, or None at the end."""
         self._page_number += 1
         page = self._fetch(cursor)
         items_before = len(self.items)
@@ -170,7 +170,7 @@ class _Walk(Generic[T]):
 
     def _fetch(self, cursor: str | None) -> PageOfItems[T]:
         first = PAGE_SIZES.index(self.page_size) if self.page_size in PAGE_SIZES else 0
-        # Smaller sizes are tried for the first page only: the later ones use the size that was granted for it.
+        # Smaller sizes are tried for the first page only: the later ones use the size that the server accepted for it.
         sizes = PAGE_SIZES[first:] if cursor is None else (self.page_size,)
         failures: list[PlatformError] = []
         for size in sizes:
@@ -181,7 +181,7 @@ class _Walk(Generic[T]):
             failures.append(page)
             if not _may_be_too_large(page):
                 break
-        # If every size is refused, the size is not the cause, and the first refusal is the plainest.
+        # If every size is refused, the size is not the cause, and the first refusal is the clearest.
         failure = failures[0] if _may_be_too_large(failures[-1]) else failures[-1]
         failure.message = f"Page {self._page_number} of the list of {self._noun} failed: {failure.message}"
         raise failure

@@ -81,12 +81,12 @@ def list_connections(organisation: str, **query: str) -> ApiRequest:
 
 def get_connection(organisation: str, connection: str) -> ApiRequest:
     """GetConnection."""
-    return ApiRequest("GET", _path(organisation, "connections", _checked(connection)))
+    return ApiRequest("GET", _path(organisation, "connections", _ulid(connection)))
 
 
 def delete_connection(organisation: str, connection: str) -> ApiRequest:
     """DeleteConnection."""
-    return ApiRequest("DELETE", _path(organisation, "connections", _checked(connection)))
+    return ApiRequest("DELETE", _path(organisation, "connections", _ulid(connection)))
 
 
 def list_projects(organisation: str) -> ApiRequest:
@@ -98,14 +98,14 @@ def list_environment_connections(organisation: str, project: str, environment: s
     """ListEnvironmentConnections: the static connections of one environment."""
     return ApiRequest(
         "GET",
-        _path(organisation, "projects", _checked(project), "connections"),
-        {"env_id": _checked(environment), **query},
+        _path(organisation, "projects", _ulid(project), "connections"),
+        {"env_id": _ulid(environment), **query},
     )
 
 
 def list_activations(organisation: str, environment: str) -> ApiRequest:
     """ListActivations of one environment, which returns a bare array."""
-    return ApiRequest("GET", _path(organisation, "environments", _checked(environment), "activations"))
+    return ApiRequest("GET", _path(organisation, "environments", _ulid(environment), "activations"))
 
 
 def list_systems(organisation: str, **query: str) -> ApiRequest:
@@ -119,10 +119,10 @@ def list_end_users(organisation: str, **query: str) -> ApiRequest:
 
 
 def _path(organisation: str, *parts: str) -> str:
-    return "/".join(("/o", _checked(organisation), *parts))
+    return "/".join(("/o", _ulid(organisation), *parts))
 
 
-def _checked(value: str) -> str:
+def _ulid(value: str) -> str:
     """Return a ULID in upper case, safe to be part of a path."""
     ulid = canonical_ulid(value)
     if ulid is None:
@@ -138,7 +138,7 @@ def decode_response(request: ApiRequest, response: ApiResponse, body_type: type[
     request : ApiRequest
         For messages.
     response : ApiResponse
-        What the platform answered.
+        The platform's response.
     body_type : type
         The type of the documented body, such as a struct of `models`.
 
@@ -174,7 +174,7 @@ def raise_unless_deleted(request: ApiRequest, response: ApiResponse) -> None:
 
 
 def error_from(request: ApiRequest, response: ApiResponse) -> ApiError:
-    """Return the error that an unsuccessful response stands for.
+    """Return the error for an unsuccessful response.
 
     Its `documented` is True only if the platform itself sent the documented Error, which has a status of at least 400.
     """
@@ -263,7 +263,7 @@ def _decode(body: bytes, body_type: type[T]) -> T | _Undecodable:
 
 
 def _target(response: ApiResponse) -> str:
-    """Return where a redirect points to, without credentials and query."""
+    """Return the target of a redirect, without credentials and query."""
     location = response.headers.get("location", "")
     if not location:
         return "without a location"
@@ -271,7 +271,7 @@ def _target(response: ApiResponse) -> str:
 
 
 def _summary(response: ApiResponse) -> str:
-    """Describe a body in a few words, so that a gateway's page can be told from a bug."""
+    """Describe a body in a few words, so that a gateway's page can be distinguished from a bug."""
     content_type = one_line(response.headers.get("content-type", "no content type").split(";")[0], 60)
     title = re.search(rb"<title[^>]*>(.{0,200}?)</title>", response.body[:20_000], re.IGNORECASE | re.DOTALL)
     # An undecodable success may be a connection with its credentials, so none of it is quoted.

@@ -1,4 +1,4 @@
-"""Whether to send a failed request again, and how long to wait before. Pure functions: nothing here waits or sends."""
+"""Whether to send a failed request again, and after how long. Pure functions: nothing here waits or sends."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Retry:
     Parameters
     ----------
     wait : float
-        Seconds to wait before.
+        Seconds to wait first.
     pause : bool
         Whether the platform asked for this wait, so that all other requests wait too.
     """
@@ -71,7 +71,7 @@ class GiveUp:
     retry_after: float | None = None
 
 
-def decide(policy: RetryPolicy, attempt: int, elapsed: float, failure: PlatformError, roll: float) -> Retry | GiveUp:
+def decide(policy: RetryPolicy, attempt: int, elapsed: float, failure: PlatformError, jitter: float) -> Retry | GiveUp:
     """Decide what follows a failed send.
 
     Parameters
@@ -84,7 +84,7 @@ def decide(policy: RetryPolicy, attempt: int, elapsed: float, failure: PlatformE
         Seconds since the first send, without the pauses that the platform asked for.
     failure : PlatformError
         The result of the last send.
-    roll : float
+    jitter : float
         A random number from 0 to 1, passed in so that the result depends only on the arguments.
     """
     if not is_transient(failure):
@@ -96,17 +96,16 @@ def decide(policy: RetryPolicy, attempt: int, elapsed: float, failure: PlatformE
         return GiveUp()
     if pause is not None:
         return Retry(pause, pause=True)
-    wait = roll * min(policy.cap, policy.base * 2 ** (attempt - 1))
+    wait = jitter * min(policy.cap, policy.base * 2 ** (attempt - 1))
     return GiveUp() if elapsed + wait > policy.seconds else Retry(wait)
 
 
 def may_have_another_turn(
-    policy: RetryPolicy, turn: int, failures: Collection[PlatformError], overcome: Collection[int | str]
+    policy: RetryPolicy, turn: int, failures: Collection[PlatformError], recovered: Collection[int | str]
 ) -> bool:
     """Tell whether a row that has used up its sends may have another turn at the end of its run.
 
-    It may if other rows were deleted in spite of the same type of failure: the cause is then the way to the platform
-    rather than the row. A failure that no other row overcame is not retried again.
+    Yes, if other rows were deleted after the same type of failure: the network is then the likely cause, not the row.
 
     Parameters
     ----------
@@ -116,16 +115,16 @@ def may_have_another_turn(
         Number of turns so far, 1 after the first.
     failures : collection of PlatformError
         The failures of the last turn.
-    overcome : collection of int or str
-        The types of failure that other rows overcame; see `failure_type`.
+    recovered : collection of int or str
+        Failure types after which another row was still deleted; see `failure_type`.
     """
     if turn >= policy.turns or not all(map(is_transient, failures)):
         return False
-    return any(failure_type(failure) in overcome for failure in failures)
+    return any(failure_type(failure) in recovered for failure in failures)
 
 
 def failure_type(failure: PlatformError) -> int | str:
-    """Return what makes two failures alike: the HTTP status, or the name of the error if there is none."""
+    """Return the type of a failure: the HTTP status, or the name of the error if there is none."""
     return failure.status if isinstance(failure, ApiError) else type(failure).__name__
 
 
@@ -142,9 +141,9 @@ def is_transient(failure: PlatformError) -> bool:
 def may_have_succeeded(failure: PlatformError) -> bool:
     """Tell whether a DELETE may have deleted its connection although it failed.
 
-    Only the documented responses prove anything: 204, or an Error from the platform itself. A missing response, a
+    Only the documented responses are conclusive: 204, or an Error from the platform itself. A missing response, a
     gateway's page, a redirect or an undocumented success may each hide a deletion. A 4xx means that nothing was done,
-    whoever sends it, except for 404 (which a wrong address causes too) and 408 (somebody stopped waiting).
+    even if a gateway sent it, except for 404 (which a wrong address causes too) and 408 (a timeout).
     """
     if isinstance(failure, TransportError):
         return failure.sent

@@ -6,7 +6,7 @@ import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
 from versori_magics.errors import SettingsError, catch
-from versori_magics.text import one_line
+from versori_magics.text import is_quotable, one_line
 
 SERVERS = {
     "production": "https://platform.versori.com/api/v2",
@@ -14,7 +14,6 @@ SERVERS = {
     "development": "http://localhost:8901",
 }
 DEFAULT_SERVER = "production"
-_QUOTABLE_WORD = 16  # letters; a longer word may be a token and is not quoted
 
 
 def parse_server(server: str) -> str:
@@ -39,7 +38,7 @@ def parse_server(server: str) -> str:
             f"{_quoted(server)} is not a server.",
             hint=f"Use {', '.join(SERVERS)}, or a URL such as https://host/api/v2.",
         )
-    _check(server, parts)
+    _reject_unsafe_url(server, parts)
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
 
 
@@ -58,14 +57,13 @@ def _split(server: str) -> SplitResult:
 
 
 def _quoted(server: str) -> str:
-    """Quote a value only if it is a word or a plain URL: settings get swapped, and it may be the token."""
+    """Quote a value only if it is a word or a plain URL: it may be a token in the wrong setting."""
     text = one_line(server, 120)
-    is_word = text.isalpha() and len(text) <= _QUOTABLE_WORD
     is_plain_url = "://" in server and not set(server) & set("@?#\\")
-    return repr(text) if is_word or is_plain_url else "The configured value"
+    return repr(text) if is_quotable(text) or is_plain_url else "The configured value"
 
 
-def _check(server: str, parts: SplitResult) -> None:
+def _reject_unsafe_url(server: str, parts: SplitResult) -> None:
     host = one_line(parts.hostname, 60)
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise SettingsError(

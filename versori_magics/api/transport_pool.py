@@ -1,8 +1,8 @@
 """The connections to one server: a pool of transports with one connection each, and a hard deadline for every request.
 
 httpx's own pool scans all of its connections for each request. With 32 threads at 20 ms latency a pool of
-one-connection transports takes 1.18 of the limit, one shared `httpx.Client` 1.52 (measured by tests/benchmarks; the
-limit is the time that the latency alone would take).
+one-connection transports takes 1.18 times the minimum (latency alone); one shared `httpx.Client` 1.52 times (measured
+by tests/benchmarks).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, k
 
 
 @dataclass(eq=False, slots=True)
-class _Loan:
-    """One use of a transport by one request; every request gets a loan of its own.
+class _Lease:
+    """One use of a transport by one request.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class _Loan:
     deadline : float
         On the monotonic clock, in seconds.
     is_overdue : bool
-        Set by the watcher, which may close the transport at any time from then on. It is never lent again.
+        Set by the watcher, which may close the transport at any time from then on. It is never used again.
     """
 
     transport: httpx.BaseTransport
@@ -49,7 +49,7 @@ class _Loan:
 
 
 class TransportPool:
-    """Lends transports, the last used one first; safe to use from several threads.
+    """Leases transports, the last used one first; safe to use from several threads.
 
     Parameters
     ----------
@@ -60,14 +60,14 @@ class TransportPool:
     def __init__(self, create: Callable[[], httpx.BaseTransport]) -> None:
         self._create = create
         self._idle: deque[tuple[float, httpx.BaseTransport]] = deque()  # (since when, transport)
-        self._loans: set[_Loan] = set()
+        self._leases: set[_Lease] = set()
         self._is_watched = False
         self._lock = threading.Lock()
         self.is_closed = False
 
     @contextmanager
-    def lend(self, seconds: float) -> Iterator[httpx.BaseTransport]:
-        """Lend a transport to one request, until the block ends.
+    def acquire(self, seconds: float) -> Iterator[httpx.BaseTransport]:
+        """Lease a transport to one request, until the block ends.
 
         Parameters
         ----------
@@ -77,58 +77,58 @@ class TransportPool:
         """
         with self._lock:
             transport = self._idle.pop()[1] if self._idle else None
-        loan = _Loan(transport or self._create(), time.monotonic() + seconds)
+        lease = _Lease(transport or self._create(), time.monotonic() + seconds)
         try:
-            self._register(loan)
-            yield loan.transport
+            self._register(lease)
+            yield lease.transport
         finally:
-            self._give_back(loan)
+            self._release(lease)
 
-    def _register(self, loan: _Loan) -> None:
+    def _register(self, lease: _Lease) -> None:
         with self._lock:
-            self._loans.add(loan)
+            self._leases.add(lease)
             is_watched, self._is_watched = self._is_watched, True
         if not is_watched:
             threading.Thread(target=self._watch, name="versori-watch", daemon=True).start()
 
     def _watch(self) -> None:
-        """Close the transports of overdue requests, until no transport is lent."""
+        """Close the transports of overdue requests, until no transport is leased."""
         while True:
             time.sleep(WATCH_SECONDS)
             with self._lock:
-                self._is_watched = bool(self._loans)
+                self._is_watched = bool(self._leases)
                 if not self._is_watched:
                     return
                 overdue = self._mark_overdue()
             # Repeated at every check until the request ends: closing has no effect on a connection being opened.
-            for loan in overdue:
-                loan.transport.close()
+            for lease in overdue:
+                lease.transport.close()
 
-    def _mark_overdue(self) -> list[_Loan]:
-        """Mark and return the overdue loans; the caller holds the lock."""
+    def _mark_overdue(self) -> list[_Lease]:
+        """Mark and return the overdue leases; the caller holds the lock."""
         now = time.monotonic()
-        overdue = [loan for loan in self._loans if loan.deadline < now]
-        for loan in overdue:
-            loan.is_overdue = True
+        overdue = [lease for lease in self._leases if lease.deadline < now]
+        for lease in overdue:
+            lease.is_overdue = True
         return overdue
 
-    def _give_back(self, loan: _Loan) -> None:
+    def _release(self, lease: _Lease) -> None:
         now = time.monotonic()
-        discarded = []
+        to_close = []
         with self._lock:
-            self._loans.discard(loan)
+            self._leases.discard(lease)
             # The watcher may be about to close an overdue transport, so another request must not get it.
-            if self.is_closed or loan.is_overdue:
-                discarded.append(loan.transport)
+            if self.is_closed or lease.is_overdue:
+                to_close.append(lease.transport)
             else:
-                self._idle.append((now, loan.transport))
+                self._idle.append((now, lease.transport))
             while self._idle and now - self._idle[0][0] > IDLE_SECONDS:
-                discarded.append(self._idle.popleft()[1])
-        for transport in discarded:
+                to_close.append(self._idle.popleft()[1])
+        for transport in to_close:
             transport.close()
 
     def close(self) -> None:
-        """Close the idle transports now, and each lent one as soon as its request ends."""
+        """Close the idle transports now, and each leased one as soon as its request ends."""
         with self._lock:
             self.is_closed = True
             idle = [transport for _, transport in self._idle]

@@ -1,1 +1,1 @@
-"""Selection, plan, consent, run and report of a deletion. Knows no IPython, pandas or HTTP."""
+"""Selection, plan, consent, run and report of a deletion. Independent of IPython, pandas and HTTP."""

@@ -1,4 +1,4 @@
-"""Consent: somebody agreed to exactly one plan, with words that say how many rows it deletes and breaks."""
+"""Consent to exactly one plan, given by typing how many rows it deletes or breaks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """An agreement to one plan, which fits no other plan.
+    """Consent to one plan; not valid for any other.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Consent:
 
 
 def required_words(plan: Plan) -> str:
-    """Return what a person types to agree: ``y`` for one row, ``delete N`` for more, ``break R`` if R are in use."""
+    """Return the words of consent: ``y`` for one row, ``delete N`` for more, ``break R`` if R are in use."""
     if plan.to_break:
         return f"break {len(plan.to_break)}"
     return "y" if len(plan.to_delete) == 1 else f"delete {len(plan.to_delete)}"
@@ -47,14 +47,15 @@ def required_words(plan: Plan) -> str:
 def typed_consent(plan: Plan, typed: str) -> Consent | None:
     """Return the consent that was typed, or None if the words do not agree to this plan.
 
-    Enter never agrees, and nothing agrees to a plan that deletes nothing. Case and extra blanks do not matter.
+    Pressing Enter alone is not consent, and a plan that deletes nothing cannot be agreed to. Case and extra blanks do
+    not matter.
     """
     words = " ".join(typed.split()).lower()
     required = required_words(plan)
-    agreed = bool(plan.to_delete) and (words == required or (required == "y" and words == "yes"))
-    return Consent(plan.id, plan.digest, in_advance=False) if agreed else None
+    is_consent = bool(plan.to_delete) and (words == required or (required == "y" and words == "yes"))
+    return Consent(plan.id, plan.digest, in_advance=False) if is_consent else None
 
 
 def consent_in_advance(plan: Plan) -> Consent:
-    """Return the consent of whoever started an unattended run."""
+    """Return consent given in advance (``yes=True``)."""
     return Consent(plan.id, plan.digest, in_advance=True)

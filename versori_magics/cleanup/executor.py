@@ -1,7 +1,7 @@
-"""The executor: worker threads that take the rows of a run, one outcome each.
+"""The executor: worker threads that delete the rows of a run and record one outcome for each.
 
-A worker looks at the stop event before each send and in each wait, and finishes what it has in flight. Each send is in
-the journal before it leaves.
+A worker checks the stop event before each send and in each wait, and finishes its current request. Each send is
+journalled first.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.run_control import RunControl
     from versori_magics.cleanup.stop_button import StopButton
 
-# With this many workers or fewer, each row is journalled just before its own send, so that kill -9 leaves open only
-# what was in flight. Above it, one row more per four workers is journalled ahead, in the same fsync.
+# With this many workers or fewer, each row is journalled just before its own send, so that after kill -9 only
+# requests in flight are unknown. Above it, one row more per four workers is journalled ahead, in the same fsync.
 UNBATCHED_WORKERS = 8
 
 
@@ -38,7 +38,7 @@ class RunProgress:
     Parameters
     ----------
     planned, done, in_flight : int
-        Rows to delete, rows with an outcome, requests under way.
+        Rows to delete, rows with an outcome, requests in flight.
     outcomes : Counter
         Outcome -> rows so far.
     seconds : float
@@ -67,7 +67,7 @@ class Executor:
     Parameters
     ----------
     platform : Platform
-        Where the rows are.
+        The platform.
     journal : Journal
         Open; the executor closes it.
     control : RunControl
@@ -75,7 +75,7 @@ class Executor:
     stop_button : StopButton
         Its `stop` event is that of `control`.
     workers : int
-        Most requests under way, 1 to 32.
+        Maximum number of concurrent requests, 1 to 32.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Executor:
         Parameters
         ----------
         rows : sequence of PlanRow
-            What to delete; nothing else is.
+            The rows to delete.
         on_progress : callable, optional
             Called with the progress, about ten times a second and once at the end, in the caller's thread.
         """
@@ -126,7 +126,7 @@ class Executor:
             else:
                 self._close()
         except BaseException:
-            self._control.halt("it was interrupted")  # nobody watches any more, so nothing more may be sent
+            self._control.halt("it was interrupted")  # nobody would see further deletions, so stop
             raise
         finally:
             self._interrupt_journalled()
@@ -171,7 +171,7 @@ class Executor:
                 self._close()
 
     def _claim(self) -> RowDeletion | None:
-        """Return the next row, whose send is in the journal, or None."""
+        """Return the next journalled row, or None."""
         with self._claim_lock:
             if not self._journalled:
                 ahead = max(0, self._workers - UNBATCHED_WORKERS) // 4
@@ -194,7 +194,7 @@ class Executor:
         try:
             self._journal.record_sends(*((deletion.row.id, deletion.sends + 1) for deletion in deletions))
         except JournalError as error:
-            self._control.halt(f"the journal could not be written any more. {error.message}")
+            self._control.halt(_journal_failure(error))
         else:
             for deletion in deletions:
                 deletion.is_journalled = True
@@ -211,23 +211,27 @@ class Executor:
         try:
             self._journal.record_outcomes(outcome)
         except JournalError as error:
-            self._control.halt(f"the journal could not be written any more. {error.message}")
+            self._control.halt(_journal_failure(error))
 
     def _close(self) -> None:
-        for deletion in self._waiting:  # those that waited for another turn when the run was stopped
+        for deletion in self._waiting:  # rows that waited for another turn when the run stopped
             if deletion.sends:
                 self._finish(deletion.interrupt())
         self.stopped = self._control.halt_reason
-        if self._control.stop.is_set() and not self.stopped and self._is_cut_short():
+        if self._control.stop.is_set() and not self.stopped and self._has_unfinished_rows():
             self.stopped = "the stop button was pressed" if self._stop_button.pressed else "it was cancelled"
         try:
             self._journal.record_end(self.stopped)
         except JournalError as error:
-            self.stopped = self.stopped or error.message
+            self.stopped = self.stopped or _journal_failure(error)
         finally:
             self._journal.close()
 
-    def _is_cut_short(self) -> bool:
-        """Tell whether the stop kept a row from its end."""
-        cut_off = (Outcome.NOT_ATTEMPTED, Outcome.UNKNOWN, Outcome.FAILED)
-        return bool(self._waiting) or any(self._outcomes[outcome] for outcome in cut_off)
+    def _has_unfinished_rows(self) -> bool:
+        """Tell whether the stop left a row unfinished."""
+        unfinished = (Outcome.NOT_ATTEMPTED, Outcome.UNKNOWN, Outcome.FAILED)
+        return bool(self._waiting) or any(self._outcomes[outcome] for outcome in unfinished)
+
+
+def _journal_failure(error: JournalError) -> str:
+    return "the journal could not be written" + (f" ({error.reason})" if error.reason else "")

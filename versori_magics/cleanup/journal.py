@@ -1,7 +1,7 @@
-"""The journal: each send is durable before it leaves, and the file survives `kill -9` at any instant.
+"""The journal: each send is on disk before the request is sent, and the file survives `kill -9` at any instant.
 
-Append-only JSON lines, one file for each run, readable by its owner only. A locked file beside it says that the run is
-under way; the operating system releases the lock with the process.
+Append-only JSON lines, one file for each run, readable by its owner only. A locked file beside it shows that the run
+is executing; the operating system releases the lock when the process ends.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from versori_magics.cleanup.plan import Plan
 
-FORMAT = 1
+FORMAT_VERSION = 1
 SUFFIX = ".jsonl"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
@@ -58,7 +58,7 @@ class Journal:
 
     @classmethod
     def create(cls, folder: Path, plan: Plan) -> Self | None:
-        """Begin the journal of a plan; return None if the plan has one already, so that it is not executed twice.
+        """Create the journal of a plan; return None if it exists, so that a plan is not executed twice.
 
         Raises
         ------
@@ -66,12 +66,13 @@ class Journal:
             If it cannot be written.
         """
         path = folder / f"{plan.id}{SUFFIX}"
-        opened = catch(lambda: _create_file(path), OSError)
-        if isinstance(opened, OSError):
-            if isinstance(opened, FileExistsError) and path.exists():  # and not that the folder is a file
+        opened_file = catch(lambda: _create_file(path), OSError)
+        if isinstance(opened_file, OSError):
+            # FileExistsError can also mean that the folder is a file.
+            if isinstance(opened_file, FileExistsError) and path.exists():
                 return None
-            raise _unwritable(path, opened)
-        journal = cls(path, *opened)
+            raise _unwritable(path, opened_file)
+        journal = cls(path, *opened_file)
         try:
             problem = catch(lambda: journal._begin(plan), OSError)
         except BaseException:
@@ -84,7 +85,7 @@ class Journal:
 
     def _begin(self, plan: Plan) -> None:
         header = RunHeader(
-            format=FORMAT,
+            format=FORMAT_VERSION,
             run=plan.id,
             version=__version__,
             server=plan.server,
@@ -99,18 +100,18 @@ class Journal:
 
     @classmethod
     def reopen(cls, folder: Path, run: str) -> Self:
-        """Open the journal of a run that is to continue.
+        """Open the journal of a run in order to continue it.
 
         Raises
         ------
         JournalError
-            If there is none, it cannot be written, or another kernel has it open.
+            If there is no such journal, it cannot be written, or another kernel has it open.
         """
         path = find_journal(folder, run)
-        opened = catch(lambda: _open(path), OSError)
-        if isinstance(opened, OSError):
-            raise _unwritable(path, opened)
-        journal = cls(path, *opened)
+        opened_file = catch(lambda: _open(path), OSError)
+        if isinstance(opened_file, OSError):
+            raise _unwritable(path, opened_file)
+        journal = cls(path, *opened_file)
         try:
             journal.records += read_journal(path)
         except BaseException:
@@ -124,7 +125,7 @@ class Journal:
         self.write(RunResumed(_now(), __version__), durable=True)
 
     def record_sends(self, *sends: tuple[str, int]) -> None:
-        """Record that DELETEs are about to leave; return once that is durable.
+        """Record DELETEs that are about to be sent; return once the record is on disk.
 
         Parameters
         ----------
@@ -134,7 +135,7 @@ class Journal:
         Raises
         ------
         JournalError
-            If it is not durable; the DELETEs must not leave.
+            If that fails; the DELETEs must not be sent.
         """
         now = _now()
         self.write(*(RowSent(connection, attempt, now) for connection, attempt in sends), durable=True)
@@ -148,17 +149,17 @@ class Journal:
         self.write(RunClosed(_now(), stopped), durable=True)
 
     def write(self, *records: Record, durable: bool = False) -> None:
-        """Append records, and if `durable`, return only once they are on the disk.
+        """Append records, and if `durable`, return only once they are on disk.
 
         Raises
         ------
         JournalError
-            If that fails. Outcomes stay known in memory all the same: they have happened.
+            If that fails. Outcomes are kept in memory even then.
         """
         lines = b"".join(_encode(record) + b"\n" for record in records)
         with self._write_lock:
             problem = self._append(lines)
-            # An outcome has happened, written or not; a send that is not written will not happen.
+            # Outcomes are kept in memory even if writing fails. A send that was not journalled is never sent.
             self.records.extend(r for r in records if problem is None or not isinstance(r, RowSent))
             self._writes += 1
             own_write = self._writes
@@ -180,7 +181,7 @@ class Journal:
         return None
 
     def _sync(self, own_write: int) -> OSError | None:
-        """Make the first `own_write` writes durable; often another thread's fsync has done it already."""
+        """Bring the first `own_write` writes to disk; often another thread's fsync has done it already."""
         with self._sync_lock:
             if self._synced_writes >= own_write:
                 return None
@@ -193,7 +194,7 @@ class Journal:
             return self._sync_error
 
     def _discard(self) -> None:
-        """Delete a journal that could not be begun: nothing was sent, so its plan may be tried again."""
+        """Delete a journal that could not be created: nothing was sent, so its plan may be tried again."""
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
         self.close()
@@ -208,7 +209,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[Record]:
-    """Return the records of a journal, without lines that were cut off: what they tell had not happened yet.
+    """Return the records of a journal, without incomplete lines: what they record had not happened yet.
 
     Raises
     ------
@@ -224,9 +225,9 @@ def read_journal(path: Path) -> list[Record]:
         record = catch(partial(_decode, line), msgspec.DecodeError, UnicodeDecodeError)
         if not isinstance(record, Exception):
             records.append(record)
-    if records and (not isinstance(records[0], RunHeader) or records[0].format > FORMAT):
+    if records and (not isinstance(records[0], RunHeader) or records[0].format > FORMAT_VERSION):
         raise JournalError(
-            f"The journal {one_line(path, 300)} is of another kind or a newer version.",
+            f"The journal {one_line(path, 300)} is not a journal, or was written by a newer version.",
             hint="Use a newer versori_magics.",
         )
     return records
@@ -240,9 +241,9 @@ def find_journal(folder: Path, run: str) -> Path:
     JournalError
         If `run` is not a run id or there is no such journal.
     """
-    key = canonical_ulid(run)
-    path = folder / f"{key}{SUFFIX}"
-    if key is None or not path.is_file():
+    run_id = canonical_ulid(run)
+    path = folder / f"{run_id}{SUFFIX}"
+    if run_id is None or not path.is_file():
         raise JournalError(
             f"There is no run {one_line(run, 60)!r} in {one_line(folder, 300)}.",
             next_step=NextStep(Action.FIND_RUNS),
@@ -256,12 +257,12 @@ def list_journals(folder: Path) -> Iterator[Path]:
 
 
 def is_under_way(path: Path) -> bool:
-    """Tell whether a kernel holds the run's lock now."""
+    """Tell whether a kernel is executing the run now."""
     if not path.with_suffix(".lock").exists():
         return False
     lock = catch(lambda: _lock(path), JournalError, OSError)
     if isinstance(lock, Exception):
-        return isinstance(lock, JournalError)  # OSError: a read-only folder, in which nobody can be writing
+        return isinstance(lock, JournalError)  # OSError: a read-only folder, in which nobody can write
     lock.release()
     return False
 
@@ -276,10 +277,10 @@ def _lock(path: Path) -> BaseFileLock:
 
 
 def under_way_error(run: str) -> JournalError:
-    """Return the error that a run cannot be executed because it is being executed already."""
+    """Return the error for a run that is already running."""
     return JournalError(
-        f"The run {run} is under way in this or another kernel.",
-        hint="Wait for it, or stop it there.",
+        f"The run {run} is already running in this or another kernel.",
+        hint="Wait until it ends, or stop it there.",
         next_step=NextStep(Action.FIND_RUNS),
     )
 
@@ -300,7 +301,7 @@ def _open(path: Path, flags: int = 0) -> tuple[BaseFileLock, int]:
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened
+    if os.name != "posix":  # elsewhere a folder cannot be opened_file
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -310,8 +311,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> JournalError:
+    reason = error.strerror or type(error).__name__
     return JournalError(
-        f"The journal {one_line(path, 300)} cannot be written: {error.strerror or type(error).__name__}.",
+        f"The journal {one_line(path, 300)} cannot be written: {reason}.",
+        reason=reason,
         hint=f"Nothing is deleted without a journal. Free disk space, or set {JOURNAL_VARIABLE} to another folder.",
     )
 

@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 
 class PlanRow(msgspec.Struct, frozen=True):
-    """One selected connection, with the facts that its verdict rests on.
+    """One selected connection, and the facts behind its verdict.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class PlanRow(msgspec.Struct, frozen=True):
     verdict : Verdict
         What the plan does with it.
     reason : str
-        Why, in words.
+        The reason for the verdict, in words.
     kind, used_by : str
         Its usage (static, dynamic, unused or unknown), and its users in words.
     in_use : bool
@@ -46,7 +46,7 @@ class PlanRow(msgspec.Struct, frozen=True):
     running : int
         Running environments that its deletion would break.
     updated_at : str
-        As the platform printed it; the row has changed if it moves.
+        As the platform printed it; a different value means that the connection changed.
     """
 
     id: str
@@ -74,9 +74,9 @@ class Plan(msgspec.Struct, frozen=True):
     id : str
         ULID, which is also the id of the run: this is how a plan is executed only once, across kernels too.
     server, organisation : str
-        Where its connections are.
-    made : str
-        When it was made, RFC 3339.
+        Base URL and ULID of the organisation that has the connections.
+    created_at : str
+        RFC 3339.
     rows : tuple of PlanRow
         One for each selected id, in the order of the selection.
     breaking : tuple of str
@@ -88,13 +88,13 @@ class Plan(msgspec.Struct, frozen=True):
     id: str
     server: str
     organisation: str
-    made: str
+    created_at: str
     rows: tuple[PlanRow, ...]
     breaking: tuple[str, ...] = ()
     protection: tuple[str, ...] = ()
 
     @classmethod
-    def make(
+    def create(
         cls,
         server: str,
         organisation: str,
@@ -104,7 +104,7 @@ class Plan(msgspec.Struct, frozen=True):
         breaking: Sequence[str] = (),
         protection: Protection = NO_PROTECTION,
     ) -> Self:
-        """Judge each id by its snapshot.
+        """Create a plan: decide what happens to each id.
 
         Parameters
         ----------
@@ -113,11 +113,11 @@ class Plan(msgspec.Struct, frozen=True):
         ids : sequence of str
             Canonical ids, each once.
         snapshots : mapping
-            Id -> snapshot; a missing id has no connection.
+            Id -> snapshot; ids without a snapshot do not exist.
         breaking : sequence of str
             Ids that may be deleted although they are static and in use.
         protection : Protection
-            What is never deleted.
+            The connections that are never deleted.
         """
         from ulid import ULID
 
@@ -125,8 +125,8 @@ class Plan(msgspec.Struct, frozen=True):
             id=str(ULID()),
             server=server,
             organisation=organisation,
-            made=datetime.now(UTC).isoformat(timespec="seconds"),
-            rows=tuple(judge(key, snapshots.get(key), breaking, protection) for key in ids),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            rows=tuple(plan_row(key, snapshots.get(key), breaking, protection) for key in ids),
             breaking=tuple(breaking),
             protection=tuple(str(rule) for rule in protection.rules),
         )
@@ -154,14 +154,16 @@ class Plan(msgspec.Struct, frozen=True):
         return {verdict.value: counter[verdict] for verdict in Verdict}
 
 
-def judge(key: str, snapshot: ConnectionSnapshot | None, breaking: Collection[str], protection: Protection) -> PlanRow:
+def plan_row(
+    key: str, snapshot: ConnectionSnapshot | None, breaking: Collection[str], protection: Protection
+) -> PlanRow:
     """Return the row of one id: its verdict, and the reason for it.
 
     A static connection in use is kept unless its id is in `breaking`. A dynamic one in use is always kept:
     DeleteConnection would refuse it.
     """
     if snapshot is None:
-        return PlanRow(id=key, verdict=Verdict.NOT_FOUND, reason="the platform has no such connection")
+        return PlanRow(id=key, verdict=Verdict.NOT_FOUND, reason="the connection does not exist")
     usage = snapshot.usage
     verdict, reason = _verdict(key, snapshot, breaking, protection)
     return PlanRow(
@@ -182,35 +184,31 @@ def _verdict(
     key: str, snapshot: ConnectionSnapshot, breaking: Collection[str], protection: Protection
 ) -> tuple[Verdict, str]:
     usage = snapshot.usage
-    allowed = key in breaking
-    if protected := protection.reason(key, snapshot):
-        return Verdict.PROTECTED, protected
+    may_break = key in breaking
+    if rule := protection.reason(key, snapshot):
+        return Verdict.PROTECTED, rule
     if not usage.in_use:
         return Verdict.DELETE, "nobody uses it"
     if usage.kind == "dynamic":
-        although = ", even though you allowed it to break" if allowed else ""
+        although = ", even though you allowed it to break" if may_break else ""
         return Verdict.IN_USE, f"{usage.used_by}; the platform would refuse its deletion{although}"
-    if allowed:
-        return Verdict.DELETE, f"allowed to break; it is used by {usage.used_by}"
+    if may_break:
+        users = usage.used_by if usage.kind == "unknown" else f"it is used by {usage.used_by}"
+        return Verdict.DELETE, f"allowed to break; {users}"
     return Verdict.IN_USE, usage.used_by
 
 
 def describe_change(planned: PlanRow, current: PlanRow) -> str:
-    """Return how a row differs from its plan, in words; empty if it does not."""
+    """Return the difference between a row and its plan in words; empty if there is none."""
     if current.in_use and not planned.in_use:
-        return f"it is in use now: {current.used_by}"
-    for attribute, words in (
-        ("name", "its name"),
-        ("updated_at", "when it was updated"),
-        ("used_by", "who uses it"),
-        ("running", "how many running environments it would break"),
-        ("verdict", "its verdict"),
+        return current.used_by if current.kind == "unknown" else f"it is in use now: {current.used_by}"
+    for noun, before, now in (
+        ("its name", planned.name, current.name),
+        ("its last update", planned.updated_at, current.updated_at),
+        ("its users", planned.used_by, current.used_by),
+        ("the number of running environments it would break", str(planned.running), str(current.running)),
+        ("its verdict", planned.verdict.replace("_", " "), current.verdict.replace("_", " ")),
     ):
-        before, now = getattr(planned, attribute), getattr(current, attribute)
         if before != now:
-            return f"{words} changed from {_in_words(before)} to {_in_words(now)}"
+            return f"{noun} changed from {before or 'nothing'} to {now or 'nothing'}"
     return ""
-
-
-def _in_words(fact: str | int) -> str:
-    return (fact.replace("_", " ") if isinstance(fact, Verdict) else str(fact)) if fact else "nothing"

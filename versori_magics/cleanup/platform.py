@@ -1,4 +1,4 @@
-"""What a clean-up needs of one organisation on one server."""
+"""The platform operations that a clean-up uses."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """The operations that a clean-up uses, so that tests can replace each of them.
+    """The operations on one organisation; tests can replace each of them.
 
     Parameters
     ----------
     server, organisation : str
         Base URL and ULID.
     delete : callable
-        (id) -> None. Sends one DeleteConnection; raises a `PlatformError` unless the answer is 204.
+        (id) -> None. Sends one DeleteConnection; raises a `PlatformError` unless the response is 204.
     exists : callable
-        (id, stop) -> whether a connection exists; None if that cannot be found out.
+        (id, stop) -> whether a connection exists; None if unknown.
     snapshots : callable
-        (ids) -> id -> snapshot as of now. A missing id certainly has no connection.
+        (ids) -> id -> snapshot as of now. Ids that are missing do not exist.
     """
 
     server: str
@@ -41,5 +41,5 @@ class Platform:
 
     @classmethod
     def of(cls, client: Client) -> Self:
-        """Return the platform that a client talks to."""
+        """Return the operations of a client."""
         return cls(client.server, client.organisation, client.delete, client.exists, partial(take_snapshots, client))

@@ -44,14 +44,14 @@ class Rule:
         return self.pattern if self.target == "id" else f"{self.target}: {self.pattern}"
 
     def protects(self, key: str, snapshot: ConnectionSnapshot) -> bool:
-        """Tell whether the rule protects a connection; one that lacks the property is protected."""
+        """Tell whether the rule protects a connection; a connection without that property is protected too."""
         if self.target == "id":
             return key == self.pattern
         system_id = snapshot.connection.system_id
         texts = [snapshot.connection.name] if self.target == "name" else [snapshot.system, system_id]
-        known = [text for text in texts if text]
-        name_unknown = self.target == "system" and not snapshot.system and not canonical_ulid(self.pattern)
-        return not known or name_unknown or any(self._matches(text) for text in known)
+        known_texts = [text for text in texts if text]
+        name_is_unknown = self.target == "system" and not snapshot.system and not canonical_ulid(self.pattern)
+        return not known_texts or name_is_unknown or any(self._matches(text) for text in known_texts)
 
     def _matches(self, text: str) -> bool:
         pattern = self.pattern.casefold().replace("[", "[[]")  # a bracket has no special meaning
@@ -60,7 +60,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """All rules; without rules it protects nothing.
+    """All rules; without rules, nothing is protected.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def read_protection(path: str | Path) -> Protection:
     Raises
     ------
     ArgumentError
-        If it cannot be read or a line is not understood, so that it never counts as no protection.
+        If it cannot be read or a line is not understood. A broken file is never treated as an empty one.
     """
     file = Path(path).expanduser()
     text = catch(lambda: file.read_text(encoding="utf-8"), OSError, UnicodeDecodeError)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from versori_magics.cleanup.plan import PlanRow, Verdict
-from versori_magics.errors import FieldError  # noqa: TC001 - msgspec reads annotations when it makes a class
+from versori_magics.errors import FieldError  # noqa: TC001 - msgspec reads annotations when it creates a class
 from versori_magics.text import counts_in_words
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 
 GONE = frozenset({Outcome.DELETED, Outcome.ALREADY_GONE})
-# The words that follow a number of rows.
+# Words for counts, such as '13 deleted'.
 _COUNTED = {
     Outcome.DELETED: "deleted",
     Outcome.ALREADY_GONE: "already gone",
@@ -82,7 +82,7 @@ class RowPlanned(msgspec.Struct, frozen=True, tag="planned", tag_field="record")
 
 
 class RowSent(msgspec.Struct, frozen=True, tag="sent", tag_field="record"):
-    """A DELETE that is about to be sent; this line is durable before it leaves."""
+    """A DELETE that is about to be sent; this line is on disk before the request is sent."""
 
     id: str
     attempt: int

@@ -1,4 +1,4 @@
-"""The report: the outcome of each row of a run, made from the records of its journal and nothing else."""
+"""The report: the outcome of each row of a run, read from the records of its journal and nothing else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ReportRow(msgspec.Struct, frozen=True):
     status : int or None
         HTTP status of the last response; None if there was none.
     code, message, details : str
-        From the platform's last error, or our own words.
+        From the platform's last error, or this package's message.
     fields : tuple of FieldError
         The fields that the platform rejected.
     attempts : int
@@ -64,7 +64,10 @@ class ReportRow(msgspec.Struct, frozen=True):
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether resuming may still delete it: its fate is unknown, or only the network or the token failed."""
+        """Whether resuming may still delete it.
+
+        It may or may not have been deleted, or only the network or the token failed.
+        """
         return self.outcome in {Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED, Outcome.FAILED} or (
             self.outcome == Outcome.REFUSED and self.status in _TOKEN_REFUSED
         )
@@ -78,11 +81,11 @@ class Report(msgspec.Struct, frozen=True):
     run : str
         The run's id; empty if the selection was empty, so that there was no run.
     server, organisation, started : str
-        Where and when.
+        Base URL, ULID and start of the run (RFC 3339).
     rows : tuple of ReportRow
         One for each planned row, in the order of the plan, each with exactly one outcome.
     ended : bool
-        Whether the run ended; False if it was cut off or is still under way.
+        Whether the run ended; False if it was interrupted or is still running.
     stopped : str
         Why it ended before its last row; empty if it did not.
     journal : str
@@ -100,10 +103,10 @@ class Report(msgspec.Struct, frozen=True):
 
     @classmethod
     def replay(cls, records: Iterable[Record], journal: str = "") -> Self:
-        """Fold the records of a journal into a report; this is the only way a report of a run is made."""
-        header = RunHeader(0, "", "", "", "", "", "", 0)
+        """Create the report of a run from the records of its journal."""
+        header: RunHeader | None = None
         planned: dict[str, PlanRow] = {}
-        sent: dict[str, int] = {}
+        sends: dict[str, int] = {}
         outcomes: dict[str, RowOutcome] = {}
         closed: RunClosed | None = None
         for record in records:
@@ -113,7 +116,7 @@ class Report(msgspec.Struct, frozen=True):
                 case RowPlanned(row):
                     planned[row.id] = row
                 case RowSent(key, attempt):
-                    sent[key] = max(attempt, sent.get(key, 0))
+                    sends[key] = max(attempt, sends.get(key, 0))
                     outcomes.pop(key, None)  # a resumed run sends a row again: its earlier outcome no longer holds
                 case RowOutcome():
                     outcomes[record.id] = record
@@ -122,11 +125,11 @@ class Report(msgspec.Struct, frozen=True):
                 case RunClosed():
                     closed = record
         return cls(
-            run=header.run,
-            server=header.server,
-            organisation=header.organisation,
-            started=header.started,
-            rows=tuple(_report_row(row, outcomes.get(key), sent.get(key, 0)) for key, row in planned.items()),
+            run=header.run if header else "",
+            server=header.server if header else "",
+            organisation=header.organisation if header else "",
+            started=header.started if header else "",
+            rows=tuple(_report_row(row, outcomes.get(key), sends.get(key, 0)) for key, row in planned.items()),
             ended=closed is not None,
             stopped=closed.stopped if closed else "",
             journal=journal,
@@ -154,7 +157,7 @@ class Report(msgspec.Struct, frozen=True):
         return NextStep(Action.RESUME, self.run) if self.run and self.unfinished else None
 
     def raise_for_unfinished(self) -> None:
-        """Raise if a row that was to be deleted was not, for notebooks that run unattended.
+        """Raise if a row that should have been deleted was not; for unattended notebooks.
 
         Raises
         ------
@@ -166,8 +169,8 @@ class Report(msgspec.Struct, frozen=True):
             raise UnfinishedError("Some rows were not deleted.", report=self, next_step=self.next_step)
 
 
-def _report_row(row: PlanRow, recorded: RowOutcome | None, sends: int) -> ReportRow:
-    outcome = recorded or _implied_outcome(row, sends)
+def _report_row(row: PlanRow, recorded_outcome: RowOutcome | None, sends: int) -> ReportRow:
+    outcome = recorded_outcome or _implied_outcome(row, sends)
     return ReportRow(
         id=row.id,
         name=row.name,
@@ -186,6 +189,7 @@ def _report_row(row: PlanRow, recorded: RowOutcome | None, sends: int) -> Report
 def _implied_outcome(row: PlanRow, sends: int) -> RowOutcome:
     """Return the outcome of a row for which the journal has none."""
     if sends:
-        return RowOutcome(row.id, Outcome.UNKNOWN, message="sent, but no answer is recorded", attempts=sends)
-    kept = OUTCOME_OF_VERDICT.get(row.verdict)
-    return RowOutcome(row.id, kept or Outcome.NOT_ATTEMPTED, message=row.reason if kept else NOT_ATTEMPTED)
+        return RowOutcome(row.id, Outcome.UNKNOWN, message="sent, but no response is recorded", attempts=sends)
+    planned_outcome = OUTCOME_OF_VERDICT.get(row.verdict)
+    message = row.reason if planned_outcome else NOT_ATTEMPTED
+    return RowOutcome(row.id, planned_outcome or Outcome.NOT_ATTEMPTED, message=message)

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.platform import Platform
     from versori_magics.cleanup.run_control import RunControl
 
-# Neither status nor code of a refusal because of use is published: 409 means it in HTTP, otherwise its words must tell.
+# The API does not document how it refuses to delete a connection in use: accept 409, or a message that says so.
 _IN_USE = re.compile(r"\b(in[ -]use|used by|being used)\b", re.IGNORECASE)
 
 
 class RowDeletion:
     """Sends the DELETEs of one row.
 
-    A row whose sends all failed transiently may have another turn, after all other rows had theirs.
+    A row whose sends all failed transiently may have another turn after all other rows.
 
     Parameters
     ----------
     row : PlanRow
         The connection.
     platform : Platform
-        Where it is deleted.
+        The platform.
     control : RunControl
         Shared by all rows of the run.
     journal_send : callable
@@ -59,11 +59,11 @@ class RowDeletion:
         self._failure_types: set[int | str] = set()  # of all turns
         self._first_turn_began: float | None = None
         self._failure: PlatformError | None = None  # of the last send
-        self._maybe_deleted = False  # some send may have succeeded without our learning it
-        self._maybe_pending = False  # a send before the last one may still be on its way
+        self._maybe_deleted = False  # an earlier send may have succeeded although its response was lost
+        self._maybe_pending = False  # a send before the last one may still arrive
 
     def run_turn(self) -> RowOutcome | None:
-        """Send until there is an outcome, and return it; None asks for another turn. Never raises."""
+        """Send until there is an outcome, and return it; None if the row needs another turn. Never raises."""
         control = self._control
         if self._turns and not control.allows_another_turn(self._turns, self._turn_failures):
             return self._give_up()
@@ -73,8 +73,8 @@ class RowDeletion:
                 return self.interrupt()
             failure = self._failure
             if failure is None or (isinstance(failure, NotFoundError) and failure.documented):
-                return self._gone(failure)
-            self._note(failure)
+                return self._gone_outcome(failure)
+            self._record_failure(failure)
             elapsed = control.clock.now() - self._turn_began - self._throttled
             decision = control.decide(self.sends - self._sends_before_turn, elapsed, failure)
             if isinstance(decision, retry.GiveUp):
@@ -92,14 +92,14 @@ class RowDeletion:
             self._first_turn_began = self._turn_began
 
     def _send(self) -> bool:
-        """Send once; False if it must not be sent any more."""
+        """Send once; False if the run stopped first."""
         control = self._control
         # Before the throttle: waiting for the disk there would hold back other rows.
         if not self.is_journalled:
             self._journal_send(self)
         self.is_journalled = False
         before = control.clock.now()
-        if not control.throttle.enter():
+        if not control.throttle.acquire():
             return False
         self._throttled += control.clock.now() - before
         too_many = False
@@ -109,7 +109,7 @@ class RowDeletion:
             control.observe(failure)
             too_many = isinstance(failure, ApiError) and failure.status == 429  # noqa: PLR2004 - Too Many Requests
         finally:
-            control.throttle.leave(too_many=too_many)
+            control.throttle.release(too_many=too_many)
         return True
 
     def _delete(self) -> PlatformError | None:
@@ -121,53 +121,54 @@ class RowDeletion:
             return PlatformError(f"An unexpected error occurred while it was sent: {type(error).__name__}.")
         return None
 
-    def _note(self, failure: PlatformError) -> None:
+    def _record_failure(self, failure: PlatformError) -> None:
         self._turn_failures.append(failure)
         self._failure_types.add(retry.failure_type(failure))
         self._maybe_pending = self._maybe_deleted
         self._maybe_deleted = self._maybe_deleted or retry.may_have_succeeded(failure)
 
     def _may_wait_for_another_turn(self) -> bool:
-        """Tell whether to ask again at the end of the run, when it is known which failures other rows overcame."""
+        """Tell whether to ask again at the end of the run, when other rows show whether the failure was temporary."""
         control = self._control
         has_turns = self._turns < control.policy.turns
         return has_turns and all(map(retry.is_transient, self._turn_failures)) and not control.stop.is_set()
 
-    def _gone(self, failure: PlatformError | None) -> RowOutcome:
-        self._control.note_passing(self._failure_types)
+    def _gone_outcome(self, failure: PlatformError | None) -> RowOutcome:
+        self._control.record_recovery(self._failure_types)
         if failure is None:
-            return self._end(Outcome.DELETED, status=204)
-        # A 404 on the first send proves nothing about us; after a lost answer it means that our send succeeded.
-        return self._end(Outcome.DELETED if self._maybe_deleted else Outcome.ALREADY_GONE, status=404)
+            return self._outcome(Outcome.DELETED, status=204)
+        # A 404 to the first send means that somebody else deleted it; after a lost response, that we did.
+        return self._outcome(Outcome.DELETED if self._maybe_deleted else Outcome.ALREADY_GONE, status=404)
 
     def interrupt(self) -> RowOutcome:
-        """Return the outcome of a row that the end of its run cuts off."""
+        """Return the outcome of a row that is still unfinished when the run stops."""
         if self.sends == 0:
-            return self._end(Outcome.NOT_ATTEMPTED, message="the run was stopped before this row was sent")
+            return self._outcome(Outcome.NOT_ATTEMPTED, message="the run stopped before this row was sent")
         if self._maybe_deleted:
-            return self._end(
-                Outcome.UNKNOWN, message="an answer was lost, and the run was stopped before the row could be checked"
+            return self._outcome(
+                Outcome.UNKNOWN,
+                message="no response arrived, and the run stopped before the connection could be checked",
             )
-        return self._end(Outcome.FAILED)
+        return self._outcome(Outcome.FAILED)
 
     def _give_up(self) -> RowOutcome:
-        """Return the outcome of a row whose sends are used up."""
+        """Return the outcome of a row that has no retries left."""
         refusal = self._refusal()
-        # A documented "in use" also refuses a send that is still on its way: nothing was deleted.
+        # A documented "in use" also refuses an earlier send that has yet to arrive: nothing was deleted.
         documented = isinstance(self._failure, ApiError) and self._failure.documented
         if not self._maybe_deleted or (refusal == Outcome.IN_USE and documented):
-            return self._end(refusal or Outcome.FAILED)
+            return self._outcome(refusal or Outcome.FAILED)
         exists = self._exists()
         if exists is False:
-            return self._end(Outcome.DELETED, message="its answer was lost; afterwards the platform no longer had it")
+            return self._outcome(Outcome.DELETED, message="no response arrived, but the connection no longer exists")
         if exists and refusal and not self._maybe_pending:
-            return self._end(refusal)
-        check = "it still existed when checked afterwards" if exists else "checking it afterwards gave no answer"
-        last = one_line(self._failure.message, 500) if self._failure else ""
-        return self._end(Outcome.UNKNOWN, message=f"an answer was lost, and {check}. Last: {last}")
+            return self._outcome(refusal)
+        check = "the connection still existed afterwards" if exists else "the check afterwards failed too"
+        last_error = one_line(self._failure.message, 500) if self._failure else ""
+        return self._outcome(Outcome.UNKNOWN, message=f"no response arrived, and {check}. Last error: {last_error}")
 
     def _refusal(self) -> Outcome | None:
-        """Return the outcome that a 4xx means; None if the last failure is not a refusal."""
+        """Return the outcome for a 4xx; None if the last failure is not a refusal."""
         failure = self._failure
         if not isinstance(failure, ApiError) or failure.status in retry.RETRIED_STATUSES:
             return None
@@ -178,18 +179,18 @@ class RowDeletion:
         return Outcome.IN_USE if in_use else Outcome.REFUSED
 
     def _exists(self) -> bool | None:
-        """Check whether the connection exists; None if the run was stopped or there is no answer."""
+        """Check whether the connection exists; None if the run stopped or there is no response."""
         control = self._control
-        if not control.throttle.enter():
+        if not control.throttle.acquire():
             return None
         try:
             return self._platform.exists(self.row.id, control.stop)
-        except Exception:  # noqa: BLE001 - whatever fails, nothing was learned, and the row must end
+        except Exception:  # noqa: BLE001 - any failure leaves it unknown, and the row must end
             return None
         finally:
-            control.throttle.leave()
+            control.throttle.release()
 
-    def _end(self, outcome: Outcome, *, status: int | None = None, message: str = "") -> RowOutcome:
+    def _outcome(self, outcome: Outcome, *, status: int | None = None, message: str = "") -> RowOutcome:
         failure = self._failure
         began = self._first_turn_began
         seconds = 0.0 if began is None else round(self._control.clock.now() - began, 3)

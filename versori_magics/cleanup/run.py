@@ -1,4 +1,4 @@
-"""A run: one execution of one plan under its lock, from a second look at its rows to its report."""
+"""A run: one execution of one plan under its lock, from the recheck of its rows to its report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from versori_magics.api.clock import Clock
 from versori_magics.api.retry import RetryPolicy
 from versori_magics.cleanup.executor import Executor, RunProgress
 from versori_magics.cleanup.journal import SUFFIX, Journal, find_journal, read_journal
-from versori_magics.cleanup.plan import Plan, PlanRow, Verdict, describe_change, judge
+from versori_magics.cleanup.plan import Plan, PlanRow, Verdict, describe_change, plan_row
 from versori_magics.cleanup.records import OUTCOME_OF_VERDICT, Outcome, RowOutcome, RowPlanned, RunHeader
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run_control import RunControl
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RunOptions:
-    """How a run proceeds.
+    """The options of a run.
 
     Parameters
     ----------
     workers : int
-        Most requests under way. Default 8.
+        Maximum number of concurrent requests. Default 8.
     on_progress : callable, optional
-        Called with the progress.
+        Called with each `RunProgress`.
     stop_button : StopButton
         Ends the run.
     policy, clock
@@ -54,14 +54,14 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedRun:
-    """What is left of a run that was cut off or stopped.
+    """The unfinished part of an interrupted or stopped run.
 
     Parameters
     ----------
     report : Report
-        The run by its journal.
+        The report, read from the journal.
     breaking : tuple of str
-        Ids that were agreed to break.
+        Ids that may be deleted although they are in use.
     rows : tuple of PlanRow
         The unfinished rows, as they were planned.
     """
@@ -71,7 +71,7 @@ class UnfinishedRun:
     rows: tuple[PlanRow, ...]
 
     def plan(self, rows: Iterable[PlanRow]) -> Plan:
-        """Return some of the unfinished rows as a plan, to be shown and agreed to."""
+        """Return a plan of `rows`, for review and consent."""
         report = self.report
         return Plan(report.run, report.server, report.organisation, report.started, tuple(rows), self.breaking)
 
@@ -83,12 +83,12 @@ def recorded_report(plan: Plan, folder: Path) -> Report | None:
 
 
 def find_unfinished_run(run: str, folder: Path) -> UnfinishedRun:
-    """Return what is left of a run.
+    """Return the unfinished part of a run.
 
     Raises
     ------
     JournalError
-        If there is no such run, or it was cut off before its whole plan was written, so that nothing was sent.
+        If there is no such run, or it was interrupted before its whole plan was written, so that nothing was sent.
     """
     path = find_journal(folder, run)
     return _unfinished_run(read_journal(path), path)
@@ -106,16 +106,16 @@ def start_run(
     Parameters
     ----------
     plan : Plan
-        What to delete; nothing else is.
+        The plan; only its rows to delete are deleted.
     platform : Platform
-        Where.
+        The platform.
     folder : Path
         Folder of the journals.
     options : RunOptions
-        How.
+        The options.
     recheck : callable, optional
-        (rows) -> (rows that still stand as planned, outcomes of the others), called before anything is sent. None if
-        the plan was made just now.
+        (rows) -> (unchanged rows, outcomes of the others), called before anything is sent. None if
+        the plan was created just now.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def start_run(
     JournalError
         If no journal can be written; nothing was sent.
     PlatformError
-        If the second look fails; nothing was sent.
+        If the recheck fails; nothing was sent.
     """
     if report := recorded_report(plan, folder):
         return report
@@ -141,31 +141,31 @@ def start_run(
         rows, changed = recheck(rows)
         outcomes += changed
     journal = Journal.create(folder, plan)
-    if journal is None:  # another kernel was faster
+    if journal is None:  # another kernel started this plan first
         return _replay(find_journal(folder, plan.id))
     return _execute(journal, outcomes, rows, platform, options)
 
 
 def resume_run(
     run: str,
-    agreed: Collection[str],
+    agreed_ids: Collection[str],
     platform: Platform,
     folder: Path,
     options: RunOptions,
     recheck: Callable[[UnfinishedRun], tuple[list[PlanRow], list[RowOutcome]]],
 ) -> Report:
-    """Finish a run; its lock is held from the second look to the end, so that no two kernels finish it at once.
+    """Finish a run; its lock is held from the recheck to the end, so that no two kernels finish it at once.
 
     Parameters
     ----------
     run : str
         Its id.
-    agreed : collection of str
-        The ids that may be sent, if they are still unfinished.
+    agreed_ids : collection of str
+        The ids that may be deleted, if they are still unfinished.
     platform, folder, options
         As for `start_run`.
     recheck : callable
-        (unfinished run) -> (rows that still stand as planned, outcomes of the others). If it raises, nothing is sent.
+        (unfinished run) -> (unchanged rows, outcomes of the others). If it raises, nothing is sent.
     """
     journal = Journal.reopen(folder, run)
     try:
@@ -177,7 +177,7 @@ def resume_run(
     except BaseException:
         journal.close()
         raise
-    return _execute(journal, outcomes, [row for row in rows if row.id in agreed], platform, options)
+    return _execute(journal, outcomes, [row for row in rows if row.id in agreed_ids], platform, options)
 
 
 def recheck_rows(
@@ -186,30 +186,32 @@ def recheck_rows(
     breaking: Sequence[str],
     protection: Protection,
 ) -> tuple[list[PlanRow], list[RowOutcome]]:
-    """Split planned rows into those that still stand as planned, and the outcomes of the others."""
-    standing: list[PlanRow] = []
+    """Return the planned rows that are unchanged, and the outcomes of the others."""
+    unchanged: list[PlanRow] = []
     outcomes: list[RowOutcome] = []
     for row in rows:
-        current = judge(row.id, snapshots.get(row.id), breaking, protection)
+        current = plan_row(row.id, snapshots.get(row.id), breaking, protection)
         if current.verdict == Verdict.NOT_FOUND:
-            outcomes.append(RowOutcome(row.id, Outcome.ALREADY_GONE, message="gone before it was sent"))
+            outcomes.append(
+                RowOutcome(row.id, Outcome.ALREADY_GONE, message="already deleted before the request was sent")
+            )
         elif current.verdict == Verdict.PROTECTED:
             outcomes.append(RowOutcome(row.id, Outcome.PROTECTED, message=current.reason))
         elif change := describe_change(row, current):
             outcomes.append(RowOutcome(row.id, Outcome.CHANGED, message=f"kept: {change}"))
         else:
-            standing.append(row)
-    return standing, outcomes
+            unchanged.append(row)
+    return unchanged, outcomes
 
 
 def recheck_unfinished(
     unfinished: UnfinishedRun, snapshots: Mapping[str, ConnectionSnapshot], protection: Protection
 ) -> tuple[list[PlanRow], list[RowOutcome]]:
-    """Recheck the rows of an unfinished run; an unknown one that is gone was deleted by that run."""
+    """Recheck the rows of an unfinished run; an unknown row that no longer exists was deleted by that run."""
     rows, outcomes = recheck_rows(unfinished.rows, snapshots, unfinished.breaking, protection)
     unknown = {row.id for row in unfinished.report.rows if row.outcome == Outcome.UNKNOWN}
     return rows, [
-        RowOutcome(o.id, Outcome.DELETED, message="sent before; the platform no longer has it")
+        RowOutcome(o.id, Outcome.DELETED, message="sent earlier; the connection no longer exists")
         if o.outcome == Outcome.ALREADY_GONE and o.id in unknown
         else o
         for o in outcomes
@@ -221,8 +223,8 @@ def _unfinished_run(records: Sequence[Record], path: Path) -> UnfinishedRun:
     planned = {record.row.id: record.row for record in records if isinstance(record, RowPlanned)}
     if header is None or len(planned) < header.rows:
         raise JournalError(
-            f"The run {path.stem} was cut off before its whole plan was written, so nothing was sent.",
-            hint="Make a new plan.",
+            f"The run {path.stem} was interrupted before its whole plan was written, so nothing was sent.",
+            hint="Create a new plan.",
         )
     report = Report.replay(records, str(path))
     unfinished = {row.id for row in report.unfinished}
@@ -249,7 +251,7 @@ def _execute(
     report = Report.replay(list(journal.records), str(journal.path))
     if report.ended:
         return report
-    # It returned at once, or its last line could not be written: the journal does not say why it stopped.
+    # The stop button was pressed twice, or the last line could not be written: the journal has no reason.
     stopped = executor.stopped or control.halt_reason or "the stop button was pressed twice"
     return msgspec.structs.replace(report, stopped=stopped)
 

@@ -1,4 +1,4 @@
-"""What the workers of a run share: whether to stop and why, pauses, and which failures proved to be passing."""
+"""What the workers of a run share: whether to stop and why, pauses, and which failures turned out to be temporary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from versori_magics.errors import PlatformError
 
 MAX_FORBIDDEN_IN_A_ROW = 3
-_YEAR = 31_536_000.0  # seconds; a date cannot hold every Retry-After
+_YEAR = 31_536_000.0  # seconds; longer waits do not fit into a datetime
 
 
 class RunControl:
@@ -29,11 +29,11 @@ class RunControl:
     stop : threading.Event
         Once it is set, nothing more is sent.
     workers : int
-        Most requests under way.
+        Maximum number of concurrent requests.
     policy : RetryPolicy, optional
-        How often and how long to retry.
+        Limits of the retries.
     clock : Clock, optional
-        The time and the waiting.
+        Source of time; tests replace it.
     rng : random.Random, optional
         For jitter.
 
@@ -60,7 +60,7 @@ class RunControl:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
         self._lock = threading.Lock()
         self._forbidden_in_a_row = 0
-        self._passing_failures: set[int | str] = set()
+        self._recovered_failure_types: set[int | str] = set()
 
     def halt(self, reason: str) -> None:
         """Send nothing more; requests in flight finish. The first reason stays."""
@@ -69,7 +69,7 @@ class RunControl:
         self.stop.set()
 
     def observe(self, failure: PlatformError | None) -> None:
-        """Apply what an answer means for the whole run: a pause or a halt.
+        """Apply the consequence of a response for the whole run: a pause or a halt.
 
         Call it before the throttle admits the next request. `failure` is None for a 204.
         """
@@ -78,9 +78,12 @@ class RunControl:
             self._forbidden_in_a_row = self._forbidden_in_a_row + 1 if status == 403 else 0  # noqa: PLR2004 - Forbidden
             forbidden = self._forbidden_in_a_row
         if status == 401:  # noqa: PLR2004 - Unauthorized
-            self.halt("the platform no longer accepts the token (401)")
+            self.halt("the platform no longer accepts the token (401): renew it before you resume")
         elif forbidden >= MAX_FORBIDDEN_IN_A_ROW:
-            self.halt(f"the platform forbade {forbidden} deletions in a row (403)")
+            self.halt(
+                f"the platform forbade {forbidden} deletions in a row (403):"
+                " use a token with rights for this organisation before you resume"
+            )
         pause = None if failure is None else retry.requested_pause(failure)
         if pause is not None:
             self._pause(pause)
@@ -90,16 +93,16 @@ class RunControl:
             self.throttle.pause(seconds)
             return
         until = datetime.now(UTC) + timedelta(seconds=min(seconds, _YEAR))
-        self.halt(f"the platform asks to come back in {seconds:,.0f} s, at {until:%Y-%m-%d %H:%M} UTC")
+        self.halt(f"the platform asks to wait {seconds:,.0f} s, until {until:%Y-%m-%d %H:%M} UTC")
 
     def decide(self, sends: int, elapsed: float, failure: PlatformError) -> retry.Retry | retry.GiveUp:
         """Decide what follows a failed send; see `retry.decide`."""
         return retry.decide(self.policy, sends, elapsed, failure, self._rng.random())
 
-    def note_passing(self, failure_types: Iterable[int | str]) -> None:
-        """Remember the types of failure that a row met before it was deleted all the same."""
-        self._passing_failures.update(failure_types)
+    def record_recovery(self, failure_types: Iterable[int | str]) -> None:
+        """Record the types of failure that a row had before it was deleted."""
+        self._recovered_failure_types.update(failure_types)
 
     def allows_another_turn(self, turns: int, failures: list[PlatformError]) -> bool:
         """Tell whether a row may have another turn; see `retry.may_have_another_turn`."""
-        return retry.may_have_another_turn(self.policy, turns, failures, self._passing_failures)
+        return retry.may_have_another_turn(self.policy, turns, failures, self._recovered_failure_types)

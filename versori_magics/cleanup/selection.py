@@ -1,19 +1,19 @@
-"""Turns what a person selected into canonical connection ids; anything else is an error before any request."""
+"""Resolves a selection into canonical connection ids; anything else is an error before any request."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
-from versori_magics.api.ids import canonical_ulid
+from versori_magics.api.ids import ULID_FORMAT, canonical_ulid
 from versori_magics.errors import PlanError, SelectionError
 from versori_magics.next_step import Action, NextStep
-from versori_magics.text import one_line
+from versori_magics.text import number_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ULID_HINT = "A connection id is a ULID: 26 letters and digits, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV."
+ULID_HINT = f"A connection id is a ULID: {ULID_FORMAT}."
 _LIST_AGAIN = "List the connections of the organisation that you mean, and select from that list."
 
 
@@ -25,7 +25,7 @@ class Column(Protocol):
 
 
 class Table(Protocol):
-    """What a selection uses of a DataFrame, so that this layer need not import pandas."""
+    """The part of a DataFrame that a selection uses, so that this layer need not import pandas."""
 
     @property
     def columns(self) -> Iterable[object]:
@@ -39,15 +39,15 @@ Selection = str | Iterable[object] | Table
 
 
 def resolve_selection(selection: Selection, server: str, organisation: str) -> tuple[str, ...]:
-    """Return the ids that a selection names, without sending a request.
+    """Return the ids in a selection, without sending a request.
 
     Parameters
     ----------
     selection : str, list, Series, or DataFrame with a column `id`
-        A selection that records where it was listed (in ``attrs["versori"]`` or a column `organisation_id`) must be
-        of this server and organisation.
+        A selection that records its origin (in ``attrs["versori"]`` or a column `organisation_id`) must be
+        from this server and organisation.
     server, organisation : str
-        Where its connections are to be deleted.
+        The connected server and organisation.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def resolve_selection(selection: Selection, server: str, organisation: str) -> t
     Raises
     ------
     SelectionError
-        If anything in it is not an id, or it is of another server or organisation.
+        If anything in it is not an id, or it is from another server or organisation.
     """
     values: object = selection
     if _is_table(selection):
@@ -80,12 +80,12 @@ def parse_ids(values: object, name: str = "selection") -> tuple[str, ...]:
     values : str, or iterable of str
         One id, or several (a list, tuple, set, Series, Index).
     name : str
-        What they are, for messages.
+        Noun for messages.
 
     Raises
     ------
     SelectionError
-        For a blank, NaN, a number, a text that is not a ULID, a mapping, or anything that is not a collection of ids.
+        For a blank, NaN, a number, a string that is not a ULID, a mapping, or anything that is not a collection of ids.
     """
     if isinstance(values, str):
         return (_parse_id(values, f"The {name}"),)
@@ -107,9 +107,9 @@ def resolve_breaking(allow_breaking: Collection[str], ids: Sequence[str]) -> tup
     Raises
     ------
     SelectionError
-        If it is anything but a list of ids.
+        If it is not a list of ids.
     PlanError
-        If an id is not selected: an option that has no effect is a mistake.
+        If an id is not selected: an option without effect is a mistake.
     """
     if not isinstance(allow_breaking, str | list | tuple | set | frozenset):
         raise SelectionError(
@@ -117,7 +117,7 @@ def resolve_breaking(allow_breaking: Collection[str], ids: Sequence[str]) -> tup
             hint="Name each connection that may break: allow_breaking=['01…'].",
         )
     breaking = parse_ids(allow_breaking, "list of connections that may break")
-    if unselected := [key for key in breaking if key not in ids]:
+    if unselected := [id_ for id_ in breaking if id_ not in ids]:
         raise PlanError(
             f"{unselected[0]} is allowed to break, but it is not selected.",
             hint="Select it too, or do not allow it to break.",
@@ -141,7 +141,10 @@ def _id_column(table: Table) -> object:
 
 def _check_origin(name: str, value: object, expected: str) -> None:
     if value != expected:
-        raise SelectionError(f"The selection is of {name} {one_line(value, 100)}, not of {expected}.", hint=_LIST_AGAIN)
+        raise SelectionError(
+            f"The selection is from {name} {one_line(value, 100)}, but the connected {name} is {expected}.",
+            hint=_LIST_AGAIN,
+        )
 
 
 def _parse_id(value: object, subject: str) -> str:
@@ -155,10 +158,10 @@ def _parse_id(value: object, subject: str) -> str:
 
 def _describe(value: object) -> str:
     if isinstance(value, str):
-        # Not the text itself: a variable that was named by mistake may hold a token.
-        return f"a text of {len(value)} characters" if value.strip() else "blank"
+        # Not the string itself: a variable that was passed by mistake may hold a token.
+        return f"a string of {number_of(len(value), 'character')}" if value.strip() else "blank"
     if value is None:
         return "None"
     if isinstance(value, bool | int | float):
-        return f"the {type(value).__name__} {value!r}"
+        return f"the {'bool' if isinstance(value, bool) else 'number'} {value!r}"
     return f"a {type(value).__name__}"

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class StopButton:
-    """While it is entered, SIGINT is counted instead of raising in the middle of our work.
+    """Counts SIGINT while it is entered, instead of letting it raise in the middle of a deletion.
 
-    The caller raises KeyboardInterrupt afterwards, once the report is shown. Outside the main thread, which no signal
-    reaches, it only holds `stop`.
+    The caller shows the report and then raises KeyboardInterrupt. In other threads, which receive no signals, it only
+    holds `stop`.
 
     Parameters
     ----------
     stop : threading.Event, optional
-        Set by the first press, or by anybody else who wants the run to stop.
+        Set by the first press, or by other code that stops the run.
     """
 
     def __init__(self, stop: threading.Event | None = None) -> None:

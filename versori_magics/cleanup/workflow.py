@@ -1,4 +1,4 @@
-"""prepare / execute / resume: the one orchestration behind the magics, the functions, the form and the command line."""
+"""prepare / execute / resume: the one orchestration behind the magics, the functions and the form."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ ReportT = TypeVar("ReportT", bound=Report)
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """Cleans up one organisation; made once for each command.
+    """Cleans up one organisation; created for each command.
 
     Parameters
     ----------
     platform : Platform
         The organisation on its server.
     journal_folder : Path
-        Where runs are recorded.
+        The folder in which runs are recorded.
     protection_file : Path or None
-        Connections that are never deleted; read at every look, so that a rule added meanwhile counts.
+        Connections that are never deleted; read before every check, so that new rules apply.
     """
 
     platform: Platform
@@ -56,7 +56,7 @@ class Workflow:
     def prepare(
         self, selection: Selection, *, allow_breaking: Collection[str] = (), max_rows: int | None = None
     ) -> Plan:
-        """Resolve a selection, look at its connections and judge them; deletes nothing.
+        """Resolve a selection, read its connections and decide what happens to each; deletes nothing.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class Workflow:
         SelectionError, PlanError, ArgumentError
             Nothing was sent.
         PlatformError
-            If the state of some connection cannot be found out.
+            If the state of a connection cannot be determined.
         """
         platform = self.platform
         ids = resolve_selection(selection, platform.server, platform.organisation)
@@ -80,7 +80,7 @@ class Workflow:
         breaking = resolve_breaking(allow_breaking, ids)
         protection = self._protection()
         snapshots = platform.snapshots(ids) if ids else {}
-        return Plan.make(
+        return Plan.create(
             platform.server, platform.organisation, ids, snapshots, breaking=breaking, protection=protection
         )
 
@@ -96,7 +96,7 @@ class Workflow:
         return recorded_report(plan, self.journal_folder)
 
     def execute(self, plan: Plan, consent: Consent | None, options: RunOptions, *, is_fresh: bool = False) -> Report:
-        """Delete what a plan says and somebody agreed to.
+        """Execute a plan that was agreed to.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class Workflow:
         options : RunOptions
             Workers, progress and stop button.
         is_fresh : bool
-            Whether the plan was made just now. If not, its rows are looked at again, and those that changed are kept.
+            Whether the plan was created just now. If not, its rows are rechecked, and those that changed are kept.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Workflow:
         self._check_origin(plan)
         _check_consent(plan, consent)
         if not plan.rows:
-            return Report("", plan.server, plan.organisation, plan.made, (), ended=True)
+            return Report("", plan.server, plan.organisation, plan.created_at, (), ended=True)
 
         def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
             protection = self._protection()
@@ -125,32 +125,32 @@ class Workflow:
 
         return start_run(plan, self.platform, self.journal_folder, options, None if is_fresh else recheck)
 
-    def prepare_resume(self, unfinished: UnfinishedRun, *, look: bool = True) -> Plan:
+    def prepare_resume(self, unfinished: UnfinishedRun, *, recheck: bool = True) -> Plan:
         """Return the rows of an unfinished run that may still be deleted, as a plan with the run's id.
 
         Parameters
         ----------
         unfinished : UnfinishedRun
             From `find_unfinished_run`.
-        look : bool
-            Whether to ask the platform for the state of the rows. False returns every unfinished row as it was
-            planned; `resume` looks in any case.
+        recheck : bool
+            Whether to read the current state of the rows. False returns every unfinished row as it was planned;
+            `resume` rechecks in any case.
 
         Raises
         ------
         JournalError
-            If the run is under way.
+            If the run is already running.
         PlanError
-            If the run is of another server or organisation.
+            If the run is for another server or organisation.
         """
         self._check_origin(unfinished.plan(()))
         report = unfinished.report
         if is_under_way(Path(report.journal)):
             raise under_way_error(report.run)
-        return unfinished.plan(self._recheck_unfinished(unfinished)[0] if look else unfinished.rows)
+        return unfinished.plan(self._recheck_unfinished(unfinished)[0] if recheck else unfinished.rows)
 
     def resume(self, plan: Plan, consent: Consent | None, options: RunOptions) -> Report:
-        """Finish a run: look at its unfinished rows again, and delete those that were agreed to and stand as planned.
+        """Finish a run: recheck its unfinished rows, and delete those that were agreed to and have not changed.
 
         Parameters
         ----------
@@ -161,8 +161,8 @@ class Workflow:
         """
         self._check_origin(plan)
         _check_consent(plan, consent)
-        agreed = {row.id for row in plan.to_delete}
-        return resume_run(plan.id, agreed, self.platform, self.journal_folder, options, self._recheck_unfinished)
+        agreed_ids = {row.id for row in plan.to_delete}
+        return resume_run(plan.id, agreed_ids, self.platform, self.journal_folder, options, self._recheck_unfinished)
 
     def _recheck_unfinished(self, unfinished: UnfinishedRun) -> tuple[list[PlanRow], list[RowOutcome]]:
         self._check_origin(unfinished.plan(()))
@@ -210,10 +210,10 @@ def finish(report: ReportT, stop_button: StopButton, show: Callable[[ReportT], o
 
 
 def check_size(rows: int, max_rows: int | None) -> None:
-    """Raise a `PlanError` if there are more rows than may be deleted at once."""
+    """Raise a `PlanError` if there are more rows than allowed."""
     if max_rows is not None and rows > max_rows:
         raise PlanError(
-            f"{rows:,} connections are selected, but at most {max_rows:,} are deleted at once. Nothing was sent.",
+            f"{rows:,} connections are selected; the maximum is {max_rows:,}. Nothing was sent.",
             next_step=NextStep(Action.RAISE_LIMIT, str(rows)),
         )
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from versori_magics.emulator import validation
 from versori_magics.emulator.errors import ErrorResponse, not_found
 from versori_magics.emulator.json_encoding import ConnectionEncoder, encode_json
-from versori_magics.emulator.routes import ROUTES, ApiRequest, Operation
+from versori_magics.emulator.routes import ROUTES, Operation, OperationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,12 +108,12 @@ class _Endpoint:
             raise ErrorResponse(405, f"This path only allows {allowed}.", headers={"Allow": allowed})
         return self.operations[method]
 
-    async def _validated(self, request: Request, operation: Operation) -> ApiRequest:
+    async def _validated(self, request: Request, operation: Operation) -> OperationRequest:
         path = {name: validation.parse_ulid(name, value) for name, value in request.path_params.items()}
         query = validation.parse_query(request.query_params.multi_items(), operation.query_parameters)
         if path["organisation_id"] != self.state.organisation.id:
             raise not_found("organisation")
-        return ApiRequest(
+        return OperationRequest(
             state=self.state,
             encoder=self.encoder,
             path=path,

@@ -82,7 +82,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """An end user who is switched on in an environment, and the connections that the end user needs there."""
+    """An end user who is activated in an environment, and the connections that the end user needs there."""
 
     id: str
     end_user: EndUser

@@ -19,8 +19,8 @@ Item = TypeVar("Item", bound=Identified)
 
 
 @dataclass(frozen=True)
-class ApiRequest:
-    """A request with valid path parameters; the names of its query parameters are valid, their values not yet."""
+class OperationRequest:
+    """A request with valid path parameters; the names of its query parameters are valid, but not yet their values."""
 
     state: PlatformState
     encoder: ConnectionEncoder
@@ -50,31 +50,31 @@ class ApiRequest:
 class Operation:
     """An operation: its handler returns the response body, or None for 204 No Content."""
 
-    handle: Callable[[ApiRequest], bytes | None]
+    handle: Callable[[OperationRequest], bytes | None]
     query_parameters: frozenset[str] = frozenset()
 
 
-def _list_connections(request: ApiRequest) -> bytes:
+def _list_connections(request: OperationRequest) -> bytes:
     page_size = request.page_size()
     system_id, end_user_id = request.optional_ulid("system_id"), request.optional_ulid("end_user_id")
     connections = request.state.list_connections(system_id, end_user_id)
     return request.encoder.encode_page(request.paginate("connections", connections, page_size))
 
 
-def _get_connection(request: ApiRequest) -> bytes:
+def _get_connection(request: OperationRequest) -> bytes:
     return request.encoder.encode_connection(request.state.get_connection(request.path["connection_id"]))
 
 
-def _delete_connection(request: ApiRequest) -> None:
+def _delete_connection(request: OperationRequest) -> None:
     request.state.delete_connection(request.path["connection_id"])
 
 
-def _unlink_connection(request: ApiRequest) -> None:
+def _unlink_connection(request: OperationRequest) -> None:
     template_id = validation.parse_template_id(request.content_type, request.body)
     request.state.unlink_connection(request.path["connection_id"], template_id)
 
 
-def _list_environment_connections(request: ApiRequest) -> bytes:
+def _list_environment_connections(request: OperationRequest) -> bytes:
     environment_id = request.optional_ulid("env_id")
     if environment_id is None:
         raise invalid_field("env_id", "is required")
@@ -82,28 +82,28 @@ def _list_environment_connections(request: ApiRequest) -> bytes:
     return request.encoder.encode_page(Page(len(connections), connections, next="", prev=""))
 
 
-def _list_activations(request: ApiRequest) -> bytes:
+def _list_activations(request: OperationRequest) -> bytes:
     environment_id = request.path["environment_id"]
     activations = request.state.list_activations(environment_id)
     return request.encoder.encode_activations(activations, request.state.get_environment(environment_id))
 
 
-def _delete_activation(request: ApiRequest) -> None:
+def _delete_activation(request: OperationRequest) -> None:
     request.state.delete_activation(request.path["environment_id"], request.path["activation_id"])
 
 
-def _list_projects(request: ApiRequest) -> bytes:
+def _list_projects(request: OperationRequest) -> bytes:
     return json_encoding.encode_projects(request.state.list_projects())
 
 
-def _list_systems(request: ApiRequest) -> bytes:
+def _list_systems(request: OperationRequest) -> bytes:
     page_size, text = request.page_size(), request.search_text()
     systems = request.state.organisation.systems
     matches = [system for system in systems if text in f"{system.name}\n{system.domain}".casefold()]
     return json_encoding.encode_systems(request.paginate("systems", matches, page_size))
 
 
-def _list_end_users(request: ApiRequest) -> bytes:
+def _list_end_users(request: OperationRequest) -> bytes:
     text = request.search_text()
     end_users = request.state.organisation.end_users
     matches = [user for user in end_users if text in f"{user.external_id}\n{user.display_name}".casefold()]

@@ -115,7 +115,7 @@ class _OrganisationBuilder:
                     name=project.name,
                     created_at=created_at,
                     updated_at=updated_at,
-                    starred=self.random.happens(0.3),
+                    starred=self.random.chance(0.3),
                     environments=environments,
                 )
             )
@@ -143,7 +143,7 @@ class _OrganisationBuilder:
         while remaining:
             end_user = self.add_end_user()
             # Some end users are activated in two environments, with different connections in each.
-            for environment in self.random.generator.sample(environments, 2 if self.random.happens(0.3) else 1):
+            for environment in self.random.generator.sample(environments, 2 if self.random.chance(0.3) else 1):
                 remaining -= self.add_activation_with_connections(end_user, environment, remaining)
         if count:
             # One end user is activated, but has not connected anything yet.
@@ -195,7 +195,7 @@ class _OrganisationBuilder:
             id=self.random.ulid(age),
             name=name,
             system_id=system.id,
-            base_url=None if self.random.happens(0.1) else self.random.url(system),
+            base_url=None if self.random.chance(0.1) else self.random.url(system),
             template_id=template_id,
             credentials=self.credentials(system, age, unused=unused),
             created_at=created_at,
@@ -205,10 +205,10 @@ class _OrganisationBuilder:
         return connection
 
     def credentials(self, system: System, age: float, *, unused: bool) -> tuple[Credential, ...]:
-        if self.random.happens(0.03):
+        if self.random.chance(0.03):
             return ()
         auth_schemes: tuple[str, ...] = (self.random.choose(system.auth_schemes),)
-        if self.random.happens(0.08):
+        if self.random.chance(0.08):
             auth_schemes = system.auth_schemes
         return tuple(self.credential(auth_scheme, age, unused=unused) for auth_scheme in auth_schemes)
 
@@ -220,7 +220,7 @@ class _OrganisationBuilder:
 
     def errors_and_expiry(self, age: float, *, unused: bool) -> tuple[tuple[str, ...] | None, str | None]:
         # Chosen in every case, because otherwise the random sequence, and with it the data of every seed, would change.
-        rejected = (self.random.choose(vocabulary.REJECTED_ERRORS),)
+        rejected_errors = (self.random.choose(vocabulary.REJECTED_ERRORS),)
         valid, never_validated, expired = CREDENTIAL_STATES_UNUSED if unused else CREDENTIAL_STATES_IN_USE
         state = self.random.generator.randrange(100)
         if state < valid:
@@ -230,10 +230,10 @@ class _OrganisationBuilder:
         if state < valid + never_validated + expired:
             errors = self.random.choose((vocabulary.EXPIRED_ERRORS[:1], vocabulary.EXPIRED_ERRORS))
             return errors, self.random.time(self.random.generator.uniform(1, age))
-        return rejected, None
+        return rejected_errors, None
 
     def future_expiry(self) -> str | None:
-        if self.random.happens(0.5):
+        if self.random.chance(0.5):
             return self.random.time(-self.random.generator.uniform(5, 365))
         if self.zero_time_is_unused:
             self.zero_time_is_unused = False

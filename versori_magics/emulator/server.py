@@ -68,7 +68,7 @@ class Emulator:
         self._thread: threading.Thread | None = None
 
     def __repr__(self) -> str:
-        address = self.url if self.running else "stopped"
+        address = self.url if self.is_running else "stopped"
         return f"<Emulator {address} organisation={self.organisation}>"
 
     def __enter__(self) -> Self:
@@ -95,17 +95,17 @@ class Emulator:
         return TOKEN
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the server is running."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
-    def deleted(self) -> list[str]:
+    def deleted_ids(self) -> list[str]:
         """The ids of the deleted connections, in the order of their deletion."""
         return self._state.deleted_ids()
 
     @property
-    def broken(self) -> list[str]:
+    def broken_environments(self) -> list[str]:
         """The environments that lost a linked connection, as ``project / environment``, in order."""
         return self._state.broken_environments()
 
@@ -119,7 +119,7 @@ class Emulator:
         EmulatorUnavailableError
             If starlette or uvicorn is missing, or the port cannot be used.
         """
-        if not self.running:
+        if not self.is_running:
             server = self._create_server()
             self._run(server, self._listen())
         return self

@@ -49,19 +49,19 @@ def parse_page_size(text: str | None, default: int, maximum: int) -> int:
     return maximum if len(digits) > MAX_NUMBER_DIGITS else min(int(digits), maximum)
 
 
-def parse_query(pairs: list[tuple[str, str]], known: frozenset[str]) -> dict[str, str]:
+def parse_query(pairs: list[tuple[str, str]], allowed: frozenset[str]) -> dict[str, str]:
     """Return the query parameters by name.
 
     Parameters
     ----------
     pairs : list of (str, str)
         Name and value of each parameter, as received.
-    known : frozenset of str
+    allowed : frozenset of str
         The parameters of the operation; all others are rejected.
     """
     names = [name for name, _ in pairs]
-    errors = {name: "is not a parameter of this operation" for name in names if name not in known}
-    errors |= {name: "is given more than once" for name in names if name in known and names.count(name) > 1}
+    errors = {name: "is not a parameter of this operation" for name in names if name not in allowed}
+    errors |= {name: "is given more than once" for name in names if name in allowed and names.count(name) > 1}
     if errors:
         fields = [FieldError(name, message) for name, message in errors.items()]
         raise ErrorResponse(400, "The query is not valid.", fields=fields)

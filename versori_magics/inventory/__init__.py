@@ -1,1 +1,1 @@
-"""What exists in an organisation, and who uses it."""
+"""The connections of an organisation, and who uses them."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from versori_magics.api.ids import canonical_ulid
 from versori_magics.errors import ArgumentError
-from versori_magics.text import one_line
+from versori_magics.text import did_you_mean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,9 +91,9 @@ def find_environment_ids(client: Client, project: str | None, environment: str |
 
 def _only_match(noun: str, name: str, candidates: Sequence[tuple[str, Sequence[str | None]]]) -> str:
     """Return the id of the only candidate, given as (id, names), whose id or one of whose names is `name`."""
-    folded = name.strip().casefold()
+    wanted = name.strip().casefold()
     matches = [
-        id_ for id_, names in candidates if folded in {id_.casefold(), *(text.casefold() for text in names if text)}
+        id_ for id_, names in candidates if wanted in {id_.casefold(), *(text.casefold() for text in names if text)}
     ]
     if len(matches) == 1:
         return matches[0]
@@ -103,7 +102,6 @@ def _only_match(noun: str, name: str, candidates: Sequence[tuple[str, Sequence[s
             f"{len(matches)} {noun}s match {one_line(name, 60)!r}: {', '.join(matches[:_LISTED_IDS])}.",
             hint=f"Use the {noun}'s id.",
         )
-    known = [text for _, names in candidates for text in names if text]
-    similar = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"Did you mean {one_line(', '.join(similar), 200)}?" if similar else ""
+    all_names = [text for _, names in candidates for text in names if text]
+    hint = did_you_mean(name, all_names, count=3, cutoff=0.5)
     raise ArgumentError(f"There is no {noun} {one_line(name, 60)!r}.", hint=hint)

@@ -29,9 +29,9 @@ class ConnectionSnapshot:
     connection : Connection
         The platform's description of it.
     system : str
-        Its system's name; empty if it has no system, or the name is not known.
+        Its system's name; empty if it has no system, or the name is unknown.
     usage : ConnectionUsage
-        Who needs it.
+        Who uses it.
     """
 
     connection: Connection
@@ -52,14 +52,13 @@ def take_snapshots(client: Client, ids: Sequence[str]) -> dict[str, ConnectionSn
     Returns
     -------
     dict
-        Id -> snapshot, in the order of `ids`. An id is missing only if GetConnection answered that there is no such
-        connection.
+        Id -> snapshot, in the order of `ids`. An id is missing only if GetConnection reported that the connection
+        does not exist.
 
     Raises
     ------
     PlatformError
-        If it cannot be learned whether a connection exists. Usage that cannot be learned raises nothing: it is
-        `unknown`.
+        If a look-up fails. A failure to read usage does not raise; the usage is then `unknown`.
     """
     connections = _find_connections(client, ids)
     if not connections:
@@ -74,7 +73,7 @@ def take_snapshots(client: Client, ids: Sequence[str]) -> dict[str, ConnectionSn
 
 
 def system_names(client: Client) -> tuple[dict[str, str], str]:
-    """Return system id -> name, and why it is empty if the systems cannot be listed.
+    """Return system id -> name, and the problem, if the systems cannot be listed.
 
     No error is raised: connections can be shown without the names of their systems.
     """
@@ -87,12 +86,12 @@ def system_names(client: Client) -> tuple[dict[str, str], str]:
 def _find_connections(client: Client, ids: Sequence[str]) -> dict[str, Connection]:
     connections: dict[str, Connection] = {}
     if len(ids) > LIST_ALL_ABOVE:
-        listed = {canonical_ulid(connection.id): connection for connection in client.connections().items}
-        connections = {id_: listed[id_] for id_ in ids if id_ in listed}
-    # Only a documented 404 proves that a connection does not exist, so an id that the list lacks is looked up too.
+        connections_by_id = {canonical_ulid(connection.id): connection for connection in client.connections().items}
+        connections = {id_: connections_by_id[id_] for id_ in ids if id_ in connections_by_id}
+    # Only a documented 404 proves that a connection does not exist, so ids that the list lacks are looked up too.
     missing = [id_ for id_ in ids if id_ not in connections]
     for id_, result in zip(missing, _get_connections(client, missing), strict=True):
-        if result is None:  # its worker thread failed, which proves nothing
+        if result is None:  # its worker thread failed, so the connection may exist
             raise PlatformError(f"The connection {id_} could not be looked up.")
         if isinstance(result, NotFoundError) and result.documented:
             continue

@@ -1,4 +1,4 @@
-"""Finds out who needs each connection of an organisation, which no single operation of the API tells.
+"""Finds out who uses each connection of an organisation, which no single API operation returns.
 
 Environments list their static connections (ListEnvironmentConnections), activations their dynamic ones
 (ListActivations). Usage fails closed: after any failed look-up, a connection without a known use is `unknown`, and
@@ -33,7 +33,7 @@ LISTED_USERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One reason why a connection is needed: an environment is linked to it, or an activation names it.
+    """One use of a connection: an environment is linked to it, or an activation names it.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class ConnectionUsage:
 
     @property
     def in_use(self) -> bool:
-        """Whether anybody needs the connection; unknown counts as True."""
+        """Whether anybody uses the connection; unknown counts as True."""
         return self.kind != "unused"
 
     @property
@@ -88,10 +88,10 @@ class ConnectionUsage:
 
     @property
     def used_by(self) -> str:
-        """The first uses in words and the number of the others; empty if nobody needs the connection."""
-        listed = "; ".join(str(use) for use in self.uses[:LISTED_USERS])
+        """The first uses in words and the number of the others; empty if nobody uses the connection."""
+        first = "; ".join(str(use) for use in self.uses[:LISTED_USERS])
         others = f"; and {len(self.uses) - LISTED_USERS} more" if len(self.uses) > LISTED_USERS else ""
-        return listed + others or (f"not known: {self.problem}" if self.problem else "")
+        return first + others or (f"usage unknown: {self.problem}" if self.problem else "")
 
 
 _UNUSED = ConnectionUsage("unused")  # shared, because most connections of a large organisation are unused
@@ -106,7 +106,7 @@ class OrganisationUsage:
     uses : mapping
         Connection id -> its uses. A connection that is missing is unused if there are no problems.
     problems : tuple of str
-        Every look-up that failed or may be cut off.
+        Every look-up that failed or may be incomplete.
     """
 
     uses: Mapping[str, Sequence[Use]] = field(default_factory=dict)
@@ -122,19 +122,19 @@ class OrganisationUsage:
 
 
 def read_usage(client: Client, lookups: int = CONCURRENT_LOOKUPS) -> OrganisationUsage:
-    """Find out who needs each connection of the organisation.
+    """Find out who uses each connection of the organisation.
 
     Parameters
     ----------
     client : Client
         The organisation.
     lookups : int
-        The largest number of concurrent requests. Default 16.
+        Maximum number of concurrent requests. Default 16.
 
     Returns
     -------
     OrganisationUsage
-        A look-up that fails is one of its problems and raises nothing.
+        A look-up that fails does not raise; it is one of the `problems`.
     """
     return _UsageReader(client, lookups).read()
 
@@ -155,13 +155,13 @@ class _EnvironmentOfProject:
             project_id=self.project.id,
             environment=self.name,
             environment_id=self.environment.id,
-            status=one_line(self.environment.status or "status not known", 40),
+            status=one_line(self.environment.status or "status unknown", 40),
             end_user=end_user,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _SharedUse:
+class _UseOfConnections:
     """A use with the connections that have it; None if an activation does not list its connections."""
 
     use: Use
@@ -185,15 +185,15 @@ class _UsageReader:
             {connection: tuple(dict.fromkeys(uses)) for connection, uses in self._uses.items()}, tuple(self._problems)
         )
 
-    def _read_environments(self) -> list[_SharedUse]:
-        """Count the uses of every environment, and return those whose connections are not listed."""
+    def _read_environments(self) -> list[_UseOfConnections]:
+        """Collect the uses of every environment, and return those whose connections are not listed."""
         work = [
             (environment, read)
             for environment in self._environments()
             for read in (self._read_static_use, self._read_activations)
         ]
         results = map_concurrently(lambda item: item[1](item[0]), work, self._lookups, self._stop)
-        without_connections: list[_SharedUse] = []
+        without_connections: list[_UseOfConnections] = []
         for (environment, _), result in zip(work, results, strict=True):
             if result is None or isinstance(result, PlatformError):
                 self._add_problem(f"environment {environment.name}", result)
@@ -201,14 +201,14 @@ class _UsageReader:
                 without_connections += self._add_listed_uses(result)
         return without_connections
 
-    def _add_listed_uses(self, uses: Iterable[_SharedUse]) -> list[_SharedUse]:
-        """Count the uses whose connections are listed, and return the others."""
+    def _add_listed_uses(self, uses: Iterable[_UseOfConnections]) -> list[_UseOfConnections]:
+        """Collect the uses whose connections are listed, and return the others."""
         without_connections = []
-        for shared in uses:
-            if shared.connections is None:
-                without_connections.append(shared)
+        for item in uses:
+            if item.connections is None:
+                without_connections.append(item)
             else:
-                self._add_use(shared.use, shared.connections)
+                self._add_use(item.use, item.connections)
         return without_connections
 
     def _environments(self) -> list[_EnvironmentOfProject]:
@@ -225,7 +225,7 @@ class _UsageReader:
             for environment in project.environments or ()
         ]
 
-    def _read_static_use(self, environment: _EnvironmentOfProject) -> list[_SharedUse] | PlatformError:
+    def _read_static_use(self, environment: _EnvironmentOfProject) -> list[_UseOfConnections] | PlatformError:
         project_id, environment_id = environment.project.id, environment.environment.id
         listing = catch(
             lambda: self._client.environment_connections(project_id, environment_id, self._stop), PlatformError
@@ -234,18 +234,18 @@ class _UsageReader:
             return listing
         if not listing.confirmed and len(listing.items) == DEFAULT_PAGE_SIZE:
             return PlatformError(
-                f"its list ends at {DEFAULT_PAGE_SIZE} connections without a totalCount: it may be cut off"
+                f"its list ends at {DEFAULT_PAGE_SIZE} connections without a totalCount: it may be incomplete"
             )
-        return [_SharedUse(environment.use("static"), [connection.id for connection in listing.items])]
+        return [_UseOfConnections(environment.use("static"), [connection.id for connection in listing.items])]
 
-    def _read_activations(self, environment: _EnvironmentOfProject) -> list[_SharedUse] | PlatformError:
+    def _read_activations(self, environment: _EnvironmentOfProject) -> list[_UseOfConnections] | PlatformError:
         activations = catch(lambda: self._client.activations(environment.environment.id, self._stop), PlatformError)
         if isinstance(activations, PlatformError):
             return activations
         return [_use_of_activation(environment, activation) for activation in activations]
 
-    def _add_uses_of_end_users(self, activations: Sequence[_SharedUse]) -> None:
-        """Count every connection of an end user whose activation does not list its connections."""
+    def _add_uses_of_end_users(self, activations: Sequence[_UseOfConnections]) -> None:
+        """Collect every connection of an end user whose activation does not list its connections."""
         user_ids = sorted({activation.end_user_id for activation in activations if activation.end_user_id})
         results = map_concurrently(self._read_connections_of_end_user, user_ids, self._lookups, self._stop)
         connections = dict(zip(user_ids, results, strict=True))
@@ -269,9 +269,9 @@ class _UsageReader:
         self._problems.append(one_line(f"{subject}: {text}", 300))
 
 
-def _use_of_activation(environment: _EnvironmentOfProject, activation: Activation) -> _SharedUse:
+def _use_of_activation(environment: _EnvironmentOfProject, activation: Activation) -> _UseOfConnections:
     user, connections = activation.user, activation.connections
-    return _SharedUse(
+    return _UseOfConnections(
         environment.use("dynamic", _user_name(user)),
         None if connections is None else [connection.id for connection in connections],
         (user.id or "") if user is not None else "",

@@ -1,4 +1,4 @@
-"""Tab on the lines of the magics: flags, contexts, servers and variables. Sends nothing to the platform."""
+"""Tab completion for the magics: flags, contexts, servers and variables. Sends nothing to the platform."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def install(shell: InteractiveShell, magics: Mapping[str, Magic]) -> None:
 def remove(shell: InteractiveShell) -> None:
     """Remove our completion from a shell."""
     matchers = shell.Completer.custom_matchers
-    # By name: reloading the extension makes another function.
+    # By name: reloading the extension creates a new function.
     matchers[:] = [matcher for matcher in matchers if getattr(matcher, "__name__", "") != "versori_matcher"]
 
 
@@ -50,11 +50,11 @@ def _matcher(magics: Mapping[str, Magic], user_ns: Mapping[str, Any]) -> Matcher
         words = match["arguments"].removesuffix(token).split()
         suggestions = suggest(magics[match["magic"]], words, token, user_ns)
         completions = [SimpleCompletion(word) for word in suggestions if word.startswith(token)]
-        # On this line no file name and no keyword makes sense. IPython obeys only if there is a completion.
+        # On this line no file name and no keyword makes sense. IPython honours it only if there is a completion.
         return {"completions": completions, "suppress": True}
 
-    decorated: Matcher = context_matcher()(versori_matcher)
-    return decorated
+    matcher: Matcher = context_matcher()(versori_matcher)
+    return matcher
 
 
 def suggest(magic: Magic, words: Sequence[str], token: str, user_ns: Mapping[str, Any]) -> Iterable[str]:

@@ -33,11 +33,11 @@ class Positional(NamedTuple):
     Parameters
     ----------
     keyword : str
-        Its keyword in the call of `run`.
+        The keyword argument of `run` that receives it.
     label : str
         Its name in help and messages, such as ``ORG``.
     help : str
-        What it is.
+        Help text.
     resolve : callable
         A method of `Variables`, or `as_typed`.
     suggest : callable
@@ -45,7 +45,7 @@ class Positional(NamedTuple):
     nargs : {None, '?', '+'}
         Exactly one word, at most one, or at least one.
     default : str, optional
-        The word that stands for an omitted one.
+        Used if the word is omitted.
     choices : tuple of str, optional
         The only words that are allowed.
     """
@@ -124,9 +124,9 @@ class Flag(NamedTuple):
         """Add it to a parser."""
         parser.add_argument(self.flag, dest=self.keyword, action="store_true", help=_escape(self.help))
 
-    def resolve(self, _variables: Variables, given: bool) -> bool:
+    def resolve(self, _variables: Variables, is_present: bool) -> bool:
         """Return whether the flag is on the line."""
-        return given
+        return is_present
 
 
 class Magic(NamedTuple):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _HINTS = {
-    Action.CONNECT: "Connect to it with %versori_connect --server {argument}, then try again.",
+    Action.CONNECT: "Connect with %versori_connect --server {argument}, then try again.",
     Action.RECONNECT: "Renew the token, set VERSORI_TOKEN or use %versori_connect, then try again.",
     Action.FIND_CONNECTIONS: "List the connections again: df = %versori_connections . --usage",
     Action.FIND_RUNS: "%versori_runs lists the runs and their state.",
@@ -22,9 +22,14 @@ _HINTS = {
 }
 
 
-def magic_hint(step: NextStep) -> str:
-    """Return what to do next, as a sentence with the magic to use."""
-    return _HINTS[step.action].format(argument=step.argument)
+def magic_hint(step: NextStep | None) -> str:
+    """Return the next step as a sentence with the magic to use; empty if there is none."""
+    return _HINTS[step.action].format(argument=step.argument) if step else ""
+
+
+def add_magic_hint(error: VersoriError) -> None:
+    """Word an error's next step in magic syntax."""
+    error.step_text = magic_hint(error.next_step)
 
 
 @contextmanager
@@ -33,6 +38,5 @@ def magic_hints() -> Iterator[None]:
     try:
         yield
     except VersoriError as error:
-        if error.next_step is not None:
-            error.step_text = magic_hint(error.next_step)
+        add_magic_hint(error)
         raise

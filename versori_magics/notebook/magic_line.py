@@ -35,7 +35,7 @@ def split_line(line: str, prog: str) -> list[str]:
     if isinstance(words, ValueError):
         raise ArgumentError(f"{prog}: {words} in the line.", hint="Close the quotation marks.")
     if any(word.startswith("#") or word == ";" for word in words):
-        raise ArgumentError(f"{prog} takes no comment and no semicolon on its line.", hint="Remove it.")
+        raise ArgumentError(f"{prog} does not accept comments or semicolons.", hint="Remove it.")
     return words
 
 
@@ -139,7 +139,7 @@ class Variables:
         return self._ulid_or_variable(word, _CONN_HINT)
 
     def run(self, word: str) -> Any:
-        """Resolve RUN in the same way."""
+        """Resolve RUN like CONN."""
         return self._ulid_or_variable(word, "RUN is the id of a run or the name of a variable; see %versori_runs.")
 
     def selection(self, words: Sequence[str]) -> Any:
@@ -189,7 +189,7 @@ class Variables:
 
 
 class _IdList(list[Any]):
-    """The ids of several words; `attrs` tells their origin, as a DataFrame's does."""
+    """The ids of several words; `attrs` records their origin, as a DataFrame's does."""
 
     def __init__(self, origin: dict[str, Any] | None) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ class _IdList(list[Any]):
 
 
 def _common_origin(words: Sequence[str], values: Sequence[Any]) -> dict[str, Any] | None:
-    """Return the server and organisation that values come from, if any of them tells; they must agree."""
+    """Return the server and organisation that values come from, if any of them records one; all must agree."""
     common: dict[str, Any] | None = None
     for word, value in zip(words, values, strict=True):
         attrs = getattr(value, "attrs", None)
@@ -206,7 +206,7 @@ def _common_origin(words: Sequence[str], values: Sequence[Any]) -> dict[str, Any
             continue
         if common and any(origin.get(key) != common.get(key) for key in ("server", "organisation")):
             raise ArgumentError(
-                f"{one_line(word, 60)} is from another server or organisation than the CONN before it.",
+                f"{one_line(word, 60)} is from another server or organisation than the argument before it.",
                 hint="Select connections of one organisation at a time.",
             )
         common = origin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from IPython.core.magic import needs_local_scope, no_var_expand
 
@@ -12,13 +12,12 @@ from versori_magics.api.servers import SERVERS
 from versori_magics.notebook import completion
 from versori_magics.notebook.magic_declaration import Flag, Magic, Option, Positional, as_typed
 from versori_magics.notebook.magic_line import Variables
+from versori_magics.notebook.validation import SandboxAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
-
-SandboxAction = Literal["start", "stop", "reset"]
 
 # The names of the types whose values can be a CONN; names, because Tab must not import pandas.
 _SELECTION_TYPES = {"str", "list", "tuple", "set", "Series", "Index", "DataFrame", "DeletionPlan"}
@@ -98,13 +97,14 @@ def _number(keyword: str, help: str, default: int) -> Option:  # noqa: A002 - as
     return Option(keyword, f"--{keyword}", "N", text, type=int, default=default, resolve=as_typed)
 
 
-_WORKERS = _number("workers", f"most requests under way, 1 to {settings.MAX_WORKERS}", settings.WORKERS)
+_WORKERS = _number("workers", f"maximum number of concurrent requests, 1 to {settings.MAX_WORKERS}", settings.WORKERS)
+_MAX = _number("max", "maximum number of selected connections; nothing is sent if there are more", settings.MAX_ROWS)
 
 _DECLARATIONS = (
     Magic(
         name="versori_connect",
-        summary="Connect to a server and an organisation; sends nothing. The token comes from VERSORI_TOKEN or from\n"
-        "the vendor CLI's context; without either, you are asked for it. It is never on this line.",
+        summary="Choose a server and an organisation; sends nothing. The token comes from VERSORI_TOKEN or from\n"
+        "the vendor CLI's context; without either, you are asked for it. Do not write it on this line.",
         examples=(
             "%versori_connect",
             "%versori_connect my-context",
@@ -139,7 +139,7 @@ _DECLARATIONS = (
             Option("end_user", "--end-user", "U", "only connections of this end user: id or external id"),
             Option("project", "--project", "P", "only connections that this project uses: id or name"),
             Option("environment", "--environment", "E", "only connections that this environment uses: id or name"),
-            Flag("usage", "--usage", "also who uses each connection: kind, in_use, used_by, running"),
+            Flag("usage", "--usage", "add usage columns (kind, in_use, used_by, running)"),
         ),
         run=_connections,
     ),
@@ -179,12 +179,12 @@ _DECLARATIONS = (
             ),
             Flag("dry_run", "--dry-run", "only show the plan: what would be deleted, what is kept, and why"),
             _YES,
-            _number("max", "a larger selection is refused as a whole", settings.MAX_ROWS),
+            _MAX,
             Option(
                 "allow_breaking",
                 "--break",
                 "ID",
-                "ids that may be deleted although they are in use",
+                "ids that may be deleted although they are static and in use",
                 nargs="+",
                 default=(),
                 resolve=Variables.ids,
@@ -204,7 +204,7 @@ _DECLARATIONS = (
     ),
     Magic(
         name="versori_resume",
-        summary="Finish a run that was stopped or interrupted. Its unfinished rows are looked at again, and you are\n"
+        summary="Finish a run that was stopped or interrupted. Its unfinished rows are checked again, and you are\n"
         "asked for consent again.",
         examples=("%versori_resume 01ARZ3NDEKTSV4RRFFQ69G5FAV",),
         parameters=(
@@ -229,7 +229,7 @@ _DECLARATIONS = (
     ),
     Magic(
         name="versori_sandbox",
-        summary="Start a local platform with a made-up organisation, and connect to it. Nothing real can be harmed.",
+        summary="Start a local platform with a made-up organisation, and connect to it. It cannot affect real data.",
         examples=(
             "%versori_sandbox",
             "%versori_sandbox reset",
@@ -246,8 +246,8 @@ _DECLARATIONS = (
                 resolve=as_typed,
                 suggest=lambda _: get_args(SandboxAction),
             ),
-            _number("connections", "how many connections it has", 250),
-            _number("seed", "each seed gives another organisation", 1),
+            _number("connections", "number of connections", 250),
+            _number("seed", "different seeds give different organisations", 1),
         ),
         run=_sandbox,
     ),
@@ -259,14 +259,14 @@ MAGICS = {magic.name: magic for magic in _DECLARATIONS}
 
 
 def register(shell: InteractiveShell) -> None:
-    """Add every magic and the completion to a shell; doing it again changes nothing."""
+    """Add every magic and the completion to a shell; calling it again has no effect."""
     for magic in MAGICS.values():
         shell.magics_manager.register_function(_line_magic(magic, shell), "line", magic.name)
     completion.install(shell, MAGICS)
 
 
 def unregister(shell: InteractiveShell) -> None:
-    """Remove them again."""
+    """Remove every magic and the completion from a shell."""
     completion.remove(shell)
     for name in MAGICS:
         shell.magics_manager.magics["line"].pop(name, None)

@@ -12,7 +12,7 @@ from IPython.core.getipython import get_ipython
 from versori_magics.api.auth import Secret, parse_token
 from versori_magics.cleanup.consent import required_words, typed_consent
 from versori_magics.errors import ConsentError, SettingsError, catch
-from versori_magics.presentation.wording import consent_request, deletion_question, origin
+from versori_magics.presentation.wording import consent_request, deletion_sentence, origin
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
@@ -29,20 +29,20 @@ def ask_for_consent(plan: Plan) -> Consent:
     Raises
     ------
     ConsentError
-        If anything but the required words was typed, or nobody can be asked.
+        If anything but the required words was typed, or this environment cannot ask.
     """
-    question = f"{deletion_question(plan)}\n{origin(plan)}\n{consent_request(plan)}: "
+    question = f"{deletion_sentence(plan)}\n{origin(plan)}\n{consent_request(plan)}: "
     answer = catch(lambda: input(question), *_NOBODY_ANSWERS)
     if isinstance(answer, Exception):
         raise ConsentError(
-            f"Nobody can be asked to confirm here, so nothing was sent ({len(plan.to_delete):,} to delete).",
+            f"Cannot ask for confirmation here, so nothing was sent ({len(plan.to_delete):,} to delete).",
             hint="For an unattended run, review the plan (--dry-run), then add --yes.",
         )
     consent = typed_consent(plan, answer)
     if consent is None:
         raise ConsentError(
             f"Not confirmed: {one_line(answer, 40) or 'nothing'} was typed, so nothing was sent.",
-            hint=f"Try again and type {required_words(plan)}.",
+            hint=f"Try again and type: {required_words(plan)}",
         )
     return consent
 
@@ -53,7 +53,7 @@ def ask_for_token(server: str) -> Secret:
     Raises
     ------
     SettingsError
-        If nobody can be asked, or the answer is not a token.
+        If this environment cannot ask, or the answer is not a token.
     """
     # Without a kernel or a terminal, getpass would echo what is typed.
     if hasattr(get_ipython(), "kernel") or _is_terminal():
@@ -61,7 +61,9 @@ def ask_for_token(server: str) -> Secret:
         token = catch(lambda: Secret(getpass.getpass(f"Token for {server}: ")), StdinNotImplementedError, EOFError)
         if isinstance(token, Secret):
             return parse_token(token)
-    raise SettingsError(f"There is no token for {server}, and nobody can be asked for one.", hint="Set VERSORI_TOKEN.")
+    raise SettingsError(
+        f"There is no token for {server}, and this environment cannot ask for one.", hint="Set VERSORI_TOKEN."
+    )
 
 
 def _is_terminal() -> bool:

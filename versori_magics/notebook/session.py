@@ -38,7 +38,7 @@ class Session:
         return settings
 
     def client(self, org: str) -> Client:
-        """Return the client for an organisation, made at its first use.
+        """Return the client for an organisation, created on first use.
 
         Parameters
         ----------
@@ -52,9 +52,9 @@ class Session:
         SettingsError
             If `org` is not a ULID, or a setting is missing or invalid.
         """
-        named = _parse_organisation(org)
+        explicit_organisation = _parse_organisation(org)
         settings = resolve_settings(self._arguments)
-        organisation = named or _connected_organisation(settings)
+        organisation = explicit_organisation or _connected_organisation(settings)
         if settings.token is None:
             raise SettingsError(
                 f"There is no token for {settings.server}.",
@@ -80,17 +80,17 @@ class Session:
         return workflow_for(self.client(org), protect)
 
     def close(self) -> None:
-        """Close every client; the next use makes new ones."""
+        """Close every client; the next use creates new ones."""
         for client in self._clients.values():
             client.close()
         self._clients.clear()
 
 
-CURRENT = Session()
+SESSION = Session()
 
 
 def workflow_for(client: Client, protect: str | os.PathLike[str] | None = None) -> Workflow:
-    """Return a workflow for a client's organisation, with the journal folder and protection file of this moment."""
+    """Return a workflow for a client's organisation, with the current journal folder and protection file."""
     from versori_magics.cleanup.platform import Platform
     from versori_magics.cleanup.workflow import Workflow
 

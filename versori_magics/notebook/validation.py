@@ -1,9 +1,13 @@
-"""Checks of arguments that the magics and the functions have in common."""
+"""Types and checks of arguments that the magics and the functions have in common."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from versori_magics.errors import ArgumentError
-from versori_magics.text import one_line
+from versori_magics.text import number_of, one_line
+
+SandboxAction = Literal["start", "stop", "reset"]
 
 
 def check_number(name: str, value: object, least: int, most: int | None) -> None:
@@ -24,9 +28,9 @@ def check_number(name: str, value: object, least: int, most: int | None) -> None
         If it is anything else; a bool and a float are not whole numbers.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
-        limits = f"from {least} up" if most is None else f"from {least} to {most}"
+        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
         actual = one_line(repr(value), 40) if isinstance(value, int | float) else describe_type(value)
-        raise ArgumentError(f"{name} takes a whole number {limits}, not {actual}.")
+        raise ArgumentError(f"{name} must be a whole number {limits}, not {actual}.")
 
 
 def check_text(name: str, value: object) -> None:
@@ -53,7 +57,7 @@ def check_text(name: str, value: object) -> None:
 def describe_type(value: object) -> str:
     """Return the type of a value in words, never the value itself: it may be a token."""
     if isinstance(value, str):
-        return f"a text of {len(value)} characters"
+        return f"a string of {number_of(len(value), 'character')}"
     if value is None:
         return "None"
     name = type(value).__name__

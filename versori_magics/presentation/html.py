@@ -15,6 +15,7 @@ from versori_magics.presentation.wording import (
     OUTCOME_WORDS,
     VERDICT_WORDS,
     breaking_sentence,
+    more_rows,
     origin,
     outcome_reason,
     plan_rows_in_order,
@@ -95,32 +96,41 @@ class Row(NamedTuple):
 
 _PAIR_COLUMNS = (Column(""), Column("", "long"))
 _PLAN_COLUMNS = (
-    Column("verdict"),
-    Column("name", "long"),
-    Column("system"),
-    Column("id", "id"),
-    Column("usage"),
-    Column("breaks running environments"),
-    Column("reason", "long", REASON_LENGTH),
+    Column("Verdict"),
+    Column("Name", "long"),
+    Column("System"),
+    Column("Id", "id"),
+    Column("Usage"),
+    Column("Breaks running environments"),
+    Column("Reason", "long", REASON_LENGTH),
 )
 _REPORT_COLUMNS = (
-    Column("outcome"),
-    Column("name", "long"),
-    Column("system"),
-    Column("id", "id"),
-    Column("reason", "long", REASON_LENGTH),
+    Column("Outcome"),
+    Column("Name", "long"),
+    Column("System"),
+    Column("Id", "id"),
+    Column("Reason", "long", REASON_LENGTH),
 )
 
 
-def plan_html(plan: Plan) -> str:
-    """Return a plan: its counts, what it breaks, then the rows, those that are kept first."""
+def plan_html(plan: Plan, more_hint: str = "") -> str:
+    """Return a plan: its counts, what it breaks, then the rows, those that are kept first.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    more_hint : str
+        Where the reader finds all rows, in the caller's own syntax. Default empty.
+    """
     warnings = [breaking_sentence(plan)] if plan.to_break else []
     rows_to_notice = sum(row.verdict != Verdict.DELETE or row.breaking for row in plan.rows)
-    rows = folded_table(_PLAN_COLUMNS, plan_rows_in_order(plan), _plan_row, rows_to_notice + MIN_OPEN_ROWS)
+    open_rows = rows_to_notice + MIN_OPEN_ROWS
+    rows = folded_table(_PLAN_COLUMNS, plan_rows_in_order(plan), _plan_row, open_rows, more_hint)
     return box(_heading(plan_title(plan), origin(plan), warnings), rows)
 
 
-def report_html(report: Report, hint: str = "") -> str:
+def report_html(report: Report, hint: str = "", more_hint: str = "") -> str:
     """Return a report: its counts, why the run ended, then the rows, errors first.
 
     Parameters
@@ -129,9 +139,11 @@ def report_html(report: Report, hint: str = "") -> str:
         The report.
     hint : str
         What to do next, in the caller's own syntax. Default empty.
+    more_hint : str
+        Where the reader finds all rows, in the caller's own syntax. Default empty.
     """
     rows_to_notice = sum(row.outcome not in GONE for row in report.rows)
-    rows = folded_table(_REPORT_COLUMNS, report_rows_in_order(report), _report_row, rows_to_notice)
+    rows = folded_table(_REPORT_COLUMNS, report_rows_in_order(report), _report_row, rows_to_notice, more_hint)
     return box(_heading(report_title(report), origin(report), report_notes(report, hint)), rows)
 
 
@@ -165,7 +177,9 @@ def table(columns: Sequence[Column], rows: Iterable[Row]) -> str:
     return _table(columns, [_row(columns, row) for row in rows])
 
 
-def folded_table(columns: Sequence[Column], items: Sequence[T], to_row: Callable[[T], Row], open_rows: int) -> str:
+def folded_table(
+    columns: Sequence[Column], items: Sequence[T], to_row: Callable[[T], Row], open_rows: int, more_hint: str = ""
+) -> str:
     """Return a table whose first rows are open and the next ones folded; the others are only counted.
 
     Parameters
@@ -177,20 +191,20 @@ def folded_table(columns: Sequence[Column], items: Sequence[T], to_row: Callable
     to_row : callable
         (item) -> Row; called only for rows that are shown.
     open_rows : int
-        How many rows to leave open; at least 10 and at most 50 are.
+        The number of rows to leave open, raised to 10 or reduced to 50.
+    more_hint : str
+        Where the reader finds all rows, in the caller's own syntax. Default empty.
     """
     open_rows = min(max(open_rows, MIN_OPEN_ROWS), MAX_OPEN_ROWS, len(items))
     candidates = (_row(columns, to_row(item)) for item in items[: open_rows + MAX_FOLDED_ROWS])
     rows = take_up_to(OUTPUT_LENGTH, candidates)
-    uncounted = len(items) - len(rows)
-    note = (
-        f'<p class="note">… and {number_of(uncounted, "more row")}, all in <code>.frame</code></p>' if uncounted else ""
-    )
-    opened = _table(columns, rows[:open_rows]) if rows else ""
+    hidden = len(items) - len(rows)
+    note = f'<p class="note">{cell(more_rows(hidden, more_hint))}</p>' if hidden else ""
+    open_table = _table(columns, rows[:open_rows]) if rows else ""
     if len(rows) <= open_rows:
-        return opened + note
+        return open_table + note
     summary = f"<summary>{number_of(len(items) - open_rows, 'more row')}</summary>"
-    return f"{opened}<details>{summary}{_table(columns, rows[open_rows:])}{note}</details>"
+    return f"{open_table}<details>{summary}{_table(columns, rows[open_rows:])}{note}</details>"
 
 
 def _heading(title: str, source: str, notes: Sequence[str]) -> str:

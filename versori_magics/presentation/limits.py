@@ -14,12 +14,12 @@ OUTPUT_LENGTH = 180_000  # characters of markup of one table; the rows beyond th
 
 
 def take_up_to(length: int, rows: Iterable[str]) -> list[str]:
-    """Return the first rows, up to and including the one that makes them longer than `length` characters together."""
+    """Return the first rows, up to and including the row with which their total length exceeds `length` characters."""
     total = 0
-    taken: list[str] = []
+    first_rows: list[str] = []
     for row in rows:
-        taken.append(row)
+        first_rows.append(row)
         total += len(row)
         if total > length:
             break
-    return taken
+    return first_rows

@@ -14,6 +14,7 @@ from versori_magics.presentation.wording import (
     OUTCOME_WORDS,
     VERDICT_WORDS,
     breaking_sentence,
+    more_rows,
     origin,
     outcome_reason,
     plan_rows_in_order,
@@ -22,7 +23,7 @@ from versori_magics.presentation.wording import (
     report_rows_in_order,
     report_title,
 )
-from versori_magics.text import number_of, one_line
+from versori_magics.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.plan import Plan, PlanRow
     from versori_magics.cleanup.report import Report, ReportRow
 
-MAX_ROWS = 50
+MARKDOWN_ROWS = 50  # rows shown of a plan or a report
 # A colon before // and a full stop inside a word make renderers guess a link.
 _MARKUP = re.compile(r"[`*_\[\]|~!]|:(?=//)|(?<=\w)\.(?=\w)")
 # At the beginning of a paragraph: a heading, a list or a definition.
@@ -43,7 +44,7 @@ _REPLACEMENTS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **_PROTEC
 def plan_markdown(plan: Plan) -> str:
     """Return a plan: its counts, what it breaks, then a table of the first rows, those that are kept first."""
     notes = [note for note in (origin(plan), breaking_sentence(plan)) if note]
-    rows = (_plan_row(row) for row in plan_rows_in_order(plan)[:MAX_ROWS])
+    rows = (_plan_row(row) for row in plan_rows_in_order(plan)[:MARKDOWN_ROWS])
     return _document(plan_title(plan), notes, ("Verdict", "Name", "System", "Reason", "Id"), rows, len(plan.rows))
 
 
@@ -58,7 +59,7 @@ def report_markdown(report: Report, hint: str = "") -> str:
         What to do next, in the caller's own syntax. Default empty.
     """
     notes = [origin(report), *report_notes(report, hint)]
-    rows = (_report_row(row) for row in report_rows_in_order(report)[:MAX_ROWS])
+    rows = (_report_row(row) for row in report_rows_in_order(report)[:MARKDOWN_ROWS])
     heads = ("Outcome", "Name", "System", "Reason", "Id")
     return _document(report_title(report), notes, heads, rows, len(report.rows))
 
@@ -71,7 +72,7 @@ def cell(text: object, max_length: int = CELL_LENGTH) -> str:
 def _document(title: str, notes: Sequence[str], heads: Sequence[str], rows: Iterable[str], total: int) -> str:
     lines = take_up_to(OUTPUT_LENGTH, rows)
     table = "\n".join([_row(heads), _row(["---"] * len(heads)), *lines]) if lines else ""
-    more = f"… and {number_of(total - len(lines), 'more row')}" if total > len(lines) else ""
+    more = more_rows(total - len(lines)) if total > len(lines) else ""
     paragraphs = [f"{cell(title)}.", *(_paragraph(note) for note in notes), table, more]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 

@@ -10,6 +10,7 @@ from versori_magics.presentation.wording import (
     OUTCOME_WORDS,
     VERDICT_WORDS,
     breaking_sentence,
+    more_rows,
     origin,
     outcome_reason,
     plan_rows_in_order,
@@ -18,7 +19,7 @@ from versori_magics.presentation.wording import (
     report_rows_in_order,
     report_title,
 )
-from versori_magics.text import cut, number_of, one_line
+from versori_magics.text import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,17 +27,25 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.plan import Plan, PlanRow
     from versori_magics.cleanup.report import Report, ReportRow
 
-MAX_ROWS = 20
+TEXT_ROWS = 20  # rows shown of a plan or a report
 
 
-def plan_text(plan: Plan) -> str:
-    """Return a plan: its counts, what it breaks, then the first rows, those that are kept first."""
-    rows = [(VERDICT_WORDS[row.verdict], _plan_line(row)) for row in plan_rows_in_order(plan)[:MAX_ROWS]]
+def plan_text(plan: Plan, more_hint: str = "") -> str:
+    """Return a plan: its counts, what it breaks, then the first rows, those that are kept first.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    more_hint : str
+        Where the reader finds all rows, in the caller's own syntax. Default empty.
+    """
+    rows = [(VERDICT_WORDS[row.verdict], _plan_line(row)) for row in plan_rows_in_order(plan)[:TEXT_ROWS]]
     notes = [line for line in (origin(plan), breaking_sentence(plan)) if line]
-    return _text(plan_title(plan), notes, rows, len(plan.rows))
+    return _text(plan_title(plan), notes, rows, len(plan.rows), more_hint)
 
 
-def report_text(report: Report, hint: str = "") -> str:
+def report_text(report: Report, hint: str = "", more_hint: str = "") -> str:
     """Return a report: its counts, why the run ended, then the first rows, errors first.
 
     Parameters
@@ -45,9 +54,12 @@ def report_text(report: Report, hint: str = "") -> str:
         The report.
     hint : str
         What to do next, in the caller's own syntax. Default empty.
+    more_hint : str
+        Where the reader finds all rows, in the caller's own syntax. Default empty.
     """
-    rows = [(OUTCOME_WORDS[row.outcome], _report_line(row)) for row in report_rows_in_order(report)[:MAX_ROWS]]
-    return _text(report_title(report), [origin(report), *report_notes(report, hint)], rows, len(report.rows))
+    rows = [(OUTCOME_WORDS[row.outcome], _report_line(row)) for row in report_rows_in_order(report)[:TEXT_ROWS]]
+    notes = [origin(report), *report_notes(report, hint)]
+    return _text(report_title(report), notes, rows, len(report.rows), more_hint)
 
 
 def pairs_text(title: str, pairs: Mapping[str, object]) -> str:
@@ -57,13 +69,13 @@ def pairs_text(title: str, pairs: Mapping[str, object]) -> str:
     return "\n".join([one_line(title), *lines])
 
 
-def _text(title: str, notes: Sequence[str], rows: Sequence[tuple[str, str]], total: int) -> str:
+def _text(title: str, notes: Sequence[str], rows: Sequence[tuple[str, str]], total: int, more_hint: str) -> str:
     """Return a title, notes, and rows of (words, line), the words aligned."""
     width = max((len(words) for words, _ in rows), default=0)
     lines = [title, *(f"  {one_line(note, NOTE_LENGTH)}" for note in notes)]
     lines += [f"  {words:<{width}}  {line}".rstrip() for words, line in rows]
     if total > len(rows):
-        lines.append(f"  … and {number_of(total - len(rows), 'more row')}, all in .frame")
+        lines.append(f"  {more_rows(total - len(rows), more_hint)}")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The sentences and words in which a person reads plans, reports and progress, and the order of their rows."""
+"""The wording of plans, reports and progress, and the order of their rows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ OUTCOME_ORDER = (
     Outcome.DELETED,
     Outcome.ALREADY_GONE,
 )
-# The words that follow a number.
+# Words for counts, such as '13 to delete'.
 _COUNTED_VERDICTS = {
     Verdict.DELETE: "to delete",
     Verdict.IN_USE: "kept (in use)",
@@ -60,18 +60,18 @@ _COUNTED_VERDICTS = {
     Verdict.NOT_FOUND: "not found",
 }
 _NOTHING_SELECTED = "nothing was selected"
-_SHOWN_IN_SECONDS = 120  # a longer estimate is shown in minutes
-_SHOWN_WITH_A_DECIMAL = 10  # rows a second; a higher rate is a whole number
+_MAX_SECONDS = 120  # a longer estimate is shown in minutes
+_MIN_WHOLE_RATE = 10  # rows a second; a lower rate is shown with a decimal
 
 
 def plan_title(plan: Plan) -> str:
-    """Return how many rows a plan has and what it does with them."""
+    """Return the title of a plan: the number of its rows, and the number of rows for each verdict."""
     counts = counts_in_words({words: plan.counts[verdict] for verdict, words in _COUNTED_VERDICTS.items()})
     return f"Plan for {number_of(len(plan.rows), 'connection')}: {counts if plan.rows else _NOTHING_SELECTED}"
 
 
 def report_title(report: Report) -> str:
-    """Return how many rows a run had and what happened to them."""
+    """Return the title of a report: the number of its rows, and the number of rows for each outcome."""
     counts = report.summary if report.rows else _NOTHING_SELECTED
     return f"Report on {number_of(len(report.rows), 'connection')}: {counts}"
 
@@ -91,14 +91,14 @@ def _in_order(rows: Iterable[T], order: Sequence[object], key: Callable[[T], obj
 
 
 def breaking_sentence(plan: Plan) -> str:
-    """Return how many rows are deleted although they are in use, and what that breaks; empty if there are none."""
+    """Return the sentence about the rows that are deleted although they are in use; empty if there are none."""
     rows = plan.to_break
     if not rows:
         return ""
     subject = (
-        "1 row to delete is in use: deleting it"
+        "1 connection to delete is in use: deleting it"
         if len(rows) == 1
-        else f"{len(rows):,} rows to delete are in use: deleting them"
+        else f"{len(rows):,} connections to delete are in use: deleting them"
     )
     return f"{subject} breaks {_running_environments(rows)}."
 
@@ -110,7 +110,7 @@ def origin(source: Plan | Report) -> str:
 
 
 def report_notes(report: Report, hint: str = "") -> list[str]:
-    """Return why a run did not reach its last row, and how to finish it.
+    """Return the notes on a run that did not reach its last row: the reason, and how to finish it.
 
     Parameters
     ----------
@@ -123,12 +123,12 @@ def report_notes(report: Report, hint: str = "") -> list[str]:
     if report.stopped:
         notes.append(f"The run ended early: {report.stopped}.")
     elif report.run and not report.ended:
-        notes.append("The run has not ended: it was cut off, or it is still under way.")
+        notes.append("The run has not ended: it was interrupted or is still running.")
     return [*notes, hint] if hint else notes
 
 
 def outcome_reason(row: ReportRow) -> str:
-    """Return everything that is known about the outcome of a row: message, fields, details, status, code, sends."""
+    """Return all facts about the outcome of a row: message, fields, details, status, code and number of sends."""
     parts = [one_line(row.message, CELL_LENGTH)]
     if row.outcome not in GONE:
         parts += [f"{one_line(field, 80)}: {one_line(message, 200)}" for field, message in row.fields]
@@ -138,6 +138,20 @@ def outcome_reason(row: ReportRow) -> str:
     if row.attempts > 1:
         parts.append(f"sent {row.attempts} times")
     return " · ".join(part for part in parts if part)
+
+
+def more_rows(number: int, more_hint: str = "") -> str:
+    """Return the note about rows that are not shown.
+
+    Parameters
+    ----------
+    number : int
+        The number of rows that are not shown.
+    more_hint : str
+        Where the reader finds all rows, in the caller's own syntax. Default empty.
+    """
+    note = f"… and {number_of(number, 'more row')}"
+    return f"{note}, {more_hint}" if more_hint else note
 
 
 def progress_line(progress: RunProgress) -> str:
@@ -153,7 +167,7 @@ def progress_line(progress: RunProgress) -> str:
 
 
 def _pace(progress: RunProgress, left: int) -> str:
-    """Return how fast a run proceeds, or why it does not."""
+    """Return the rate of a run and its remaining time, or the reason why it sends nothing."""
     if progress.is_stopping:
         return "stopping: nothing more is sent"
     if progress.pause_left:
@@ -161,16 +175,16 @@ def _pace(progress: RunProgress, left: int) -> str:
     rate = progress.done / progress.seconds if progress.seconds else 0.0
     if not rate:
         return ""
-    decimals = int(rate < _SHOWN_WITH_A_DECIMAL)
+    decimals = int(rate < _MIN_WHOLE_RATE)
     return f"{rate:.{decimals}f} a second, {_duration(left / rate)} to go"
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < _SHOWN_IN_SECONDS else f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s" if seconds < _MAX_SECONDS else f"{seconds / 60:.0f} min"
 
 
-def deletion_question(plan: Plan) -> str:
-    """Return what a person is asked to agree to."""
+def deletion_sentence(plan: Plan) -> str:
+    """Return the sentence about the deletion that a person is asked to agree to."""
     rows = plan.to_delete
     if len(rows) == 1:
         return _single_deletion(rows[0])
@@ -187,7 +201,7 @@ def _single_deletion(row: PlanRow) -> str:
 
 
 def consent_request(plan: Plan) -> str:
-    """Return what a person has to type to agree."""
+    """Return the request for the words that a person has to type to agree."""
     words = required_words(plan)
     return "Delete it? y/N" if words == "y" else f"Type {words} to continue, anything else to stop"
 

@@ -79,7 +79,9 @@ def test_documented_404_means_that_the_connection_does_not_exist(platform: Hosti
     assert len(platform.requests) == 1
 
 
-def test_undocumented_404_proves_nothing(platform: HostilePlatform, client_of: Maker, connection_id: str) -> None:
+def test_undocumented_404_does_not_prove_that_the_connection_is_gone(
+    platform: HostilePlatform, client_of: Maker, connection_id: str
+) -> None:
     platform.on("GET", connection_id, h.html(404))
     with pytest.raises(NotFoundError) as caught:
         client_of(platform).connection(connection_id)

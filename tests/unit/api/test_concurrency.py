@@ -51,7 +51,7 @@ def test_threads_are_named_daemons() -> None:
     assert threading.current_thread() not in threads
 
 
-def test_no_item_is_begun_after_a_stop_and_earlier_results_are_kept() -> None:
+def test_no_item_is_started_after_a_stop_and_earlier_results_are_kept() -> None:
     stop = threading.Event()
 
     def work(item: int) -> int:
@@ -62,7 +62,7 @@ def test_no_item_is_begun_after_a_stop_and_earlier_results_are_kept() -> None:
     assert map_concurrently(work, range(10), 1, stop) == [0, 1, 2, 3, None, None, None, None, None, None]
 
 
-def test_nothing_is_begun_if_stop_is_set_before_the_start() -> None:
+def test_nothing_is_started_if_stop_is_set_before_the_start() -> None:
     stop = threading.Event()
     stop.set()
     assert map_concurrently(lambda item: item, [1, 2], 2, stop) == [None, None]
@@ -97,7 +97,7 @@ def test_run_in_threads_returns_when_all_threads_have_ended() -> None:
     assert sorted(names) == [f"versori-{number}" for number in range(5)]
 
 
-def test_watch_can_end_the_wait_before_the_threads_end() -> None:
+def test_keep_waiting_can_end_the_wait_before_the_threads_end() -> None:
     release, answers = threading.Event(), iter([True, True, False])
     threads: list[threading.Thread] = []
 
@@ -105,7 +105,7 @@ def test_watch_can_end_the_wait_before_the_threads_end() -> None:
         threads.append(threading.current_thread())
         release.wait(30)
 
-    run_in_threads(work, 2, watch=lambda: next(answers))
+    run_in_threads(work, 2, keep_waiting=lambda: next(answers))
     assert next(answers, "called three times") == "called three times"
     assert any(thread.is_alive() for thread in threads)
     release.set()
@@ -113,17 +113,17 @@ def test_watch_can_end_the_wait_before_the_threads_end() -> None:
         thread.join(30)
 
 
-def test_watch_is_called_until_the_threads_end() -> None:
+def test_keep_waiting_is_called_until_the_threads_end() -> None:
     release, was_released = threading.Event(), []
     calls = 0
 
-    def watch() -> bool:
+    def keep_waiting() -> bool:
         nonlocal calls
         calls += 1
         if calls == 2:
             release.set()
         return True
 
-    run_in_threads(lambda: was_released.append(release.wait(30)), 1, watch)
+    run_in_threads(lambda: was_released.append(release.wait(30)), 1, keep_waiting)
     assert was_released == [True]
     assert calls >= 2

@@ -11,7 +11,7 @@ from support import hostile_platform as h
 from support.hostile_platform import HostilePlatform, world
 
 from versori_magics.api.client import Client
-from versori_magics.api.pagination import MAX_IDLE_PAGES, MAX_WALKS, PAGE_SIZES, Listing, fetch_all_pages
+from versori_magics.api.pagination import MAX_ATTEMPTS, MAX_IDLE_PAGES, PAGE_SIZES, Listing, fetch_all_pages
 from versori_magics.errors import ApiError, ForbiddenError, IncompleteError, TransportError, UnauthorisedError
 
 Maker = Callable[..., Client]
@@ -60,7 +60,7 @@ def test_missing_or_empty_cursor_ends_the_list(end: str | None) -> None:
     assert listing_of([Page([1], end, 1)]).items == [1]
 
 
-def test_short_page_is_not_taken_for_the_last() -> None:
+def test_short_page_is_not_mistaken_for_the_last() -> None:
     assert listing_of(linked_pages([1], [2], [3], total=3)).items == [1, 2, 3]
 
 
@@ -143,7 +143,7 @@ def test_incomplete_list_is_read_three_times_before_it_is_rejected() -> None:
     pages = Pages(linked_pages([1], [2], total=3))
     with pytest.raises(IncompleteError) as caught:
         listing_of(pages)
-    assert [cursor for _, cursor in pages.requests] == [None, "1"] * MAX_WALKS == [None, "1"] * 3
+    assert [cursor for _, cursor in pages.requests] == [None, "1"] * MAX_ATTEMPTS == [None, "1"] * 3
     assert "The list of things is incomplete" in str(caught.value)
     assert "The incomplete list was not used" in caught.value.hint
 
@@ -186,7 +186,7 @@ def test_repeated_cursor_without_a_total_is_an_error_that_names_the_page() -> No
         listing_of([Page([1], "1"), Page([2], "1")])
 
 
-def test_circle_of_cursors_is_detected() -> None:
+def test_cursor_cycle_is_detected() -> None:
     circle = [Page([0], "1"), Page([1], "2"), Page([2], "1")]
     with pytest.raises(IncompleteError, match="cursor of page 3 repeats"):
         listing_of(circle)
@@ -204,7 +204,7 @@ def test_list_with_endless_new_cursors_but_no_new_items_is_an_error() -> None:
 
     with pytest.raises(IncompleteError, match=f"{MAX_IDLE_PAGES} pages in a row contained nothing new"):
         fetch_all_pages(fetch_page, lambda item: item, "things")
-    assert len(cursors) == MAX_WALKS * (MAX_IDLE_PAGES + 1)
+    assert len(cursors) == MAX_ATTEMPTS * (MAX_IDLE_PAGES + 1)
 
 
 def test_empty_pages_are_followed_up_to_the_limit() -> None:
@@ -394,7 +394,7 @@ def test_list_that_stays_incomplete_is_an_error(
     platform.on("GET", "/connections", h.edit(lambda body: {**body, **change}), times=99)
     with pytest.raises(IncompleteError):
         client_of(platform).connections()
-    assert len(platform.requests) == MAX_WALKS
+    assert len(platform.requests) == MAX_ATTEMPTS
 
 
 def test_connections_without_a_total_are_not_confirmed(platform: HostilePlatform, client_of: Maker) -> None:

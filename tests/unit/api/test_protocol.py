@@ -195,7 +195,7 @@ def test_error_without_optional_parts_is_documented() -> None:
     ("status", "error_type"), [(401, UnauthorisedError), (403, ForbiddenError), (404, NotFoundError)]
 )
 @pytest.mark.parametrize("body", [{"code": "1", "message": "no"}, "<html></html>"])
-def test_401_403_and_404_have_their_own_classes_whoever_sends_them(status: int, error_type: type, body: Any) -> None:
+def test_401_403_and_404_have_their_own_classes_even_from_a_gateway(status: int, error_type: type, body: Any) -> None:
     error = error_from(DELETE, response_with(status, body))
     assert type(error) is error_type
     assert error.documented is isinstance(body, dict)
@@ -412,7 +412,7 @@ def test_page_of_connections_is_decoded() -> None:
     assert (credential.credential.type, credential.credential.errors) == ("string", ())
 
 
-def test_missing_and_empty_credential_errors_are_told_apart() -> None:
+def test_missing_and_empty_credential_errors_are_distinguished() -> None:
     body = {"id": FIRST, "credentials": [{"credential": {}}, {"credential": {"errors": []}}]}
     connection = decode_response(GET, response_with(200, body), models.Connection)
     missing, empty = (entry.credential.errors for entry in connection.credentials or () if entry and entry.credential)

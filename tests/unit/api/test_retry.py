@@ -66,29 +66,29 @@ def test_longest_wait_doubles_up_to_the_cap() -> None:
 
 @given(
     attempt=st.integers(1, 50),
-    roll=st.floats(0, 1),
+    jitter=st.floats(0, 1),
     base=st.floats(0.01, 10),
     cap=st.floats(0.01, 100),
     elapsed=st.floats(0, 1_000),
 )
 def test_wait_is_a_random_share_of_the_longest_wait_and_stays_within_the_time_limit(
-    attempt: int, roll: float, base: float, cap: float, elapsed: float
+    attempt: int, jitter: float, base: float, cap: float, elapsed: float
 ) -> None:
     policy = RetryPolicy(sends=51, seconds=45, base=base, cap=cap)
-    decision = decide(policy, attempt, elapsed, DROPPED, roll)
+    decision = decide(policy, attempt, elapsed, DROPPED, jitter)
     longest_wait = min(cap, base * 2 ** (attempt - 1))
-    if elapsed + roll * longest_wait > 45:
+    if elapsed + jitter * longest_wait > 45:
         assert decision == GiveUp()
     else:
         assert isinstance(decision, Retry)
-        assert decision.wait == pytest.approx(roll * longest_wait)
+        assert decision.wait == pytest.approx(jitter * longest_wait)
         assert 0 <= decision.wait <= cap
         assert not decision.pause
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=9), st.integers(1, 3))
-def test_larger_roll_never_waits_less(rolls: list[float], attempt: int) -> None:
-    decisions = [decide(POLICY, attempt, 0, DROPPED, roll) for roll in sorted(rolls)]
+def test_larger_jitter_never_waits_less(jitters: list[float], attempt: int) -> None:
+    decisions = [decide(POLICY, attempt, 0, DROPPED, jitter) for jitter in sorted(jitters)]
     for smaller, larger in pairwise(decisions):
         assert isinstance(smaller, Retry)
         assert isinstance(larger, Retry)
@@ -104,8 +104,8 @@ def test_request_ends_after_45_seconds_including_the_next_wait() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_waited_for_exactly_and_pauses_all_requests(status: int) -> None:
-    for roll in (0, 0.3, 1):
-        assert decide(POLICY, 1, 0, api_error(status, retry_after=7), roll) == Retry(7, pause=True)
+    for jitter in (0, 0.3, 1):
+        assert decide(POLICY, 1, 0, api_error(status, retry_after=7), jitter) == Retry(7, pause=True)
     assert decide(POLICY, 1, 0, api_error(status, retry_after=0), 1) == Retry(0, pause=True)
     assert decide(POLICY, 1, 0, api_error(status), 1) == Retry(0.5, pause=False)
 
@@ -174,7 +174,7 @@ def test_failed_delete_may_have_succeeded_unless_the_response_proves_otherwise(
 
 
 @pytest.mark.parametrize(
-    ("turn", "failures", "overcome", "expected"),
+    ("turn", "failures", "recovered", "expected"),
     [
         (1, [api_error(503), api_error(502)], {502}, True),
         (2, [api_error(503)], {503}, True),
@@ -185,7 +185,7 @@ def test_failed_delete_may_have_succeeded_unless_the_response_proves_otherwise(
         (1, [api_error(503), api_error(400)], {503, 400}, False),
     ],
 )
-def test_row_has_another_turn_only_if_other_rows_overcame_the_same_type_of_failure(
-    turn: int, failures: list[PlatformError], overcome: set[int | str], expected: bool
+def test_row_has_another_turn_only_if_other_rows_recovered_from_the_same_type_of_failure(
+    turn: int, failures: list[PlatformError], recovered: set[int | str], expected: bool
 ) -> None:
-    assert may_have_another_turn(POLICY, turn, failures, overcome) is expected
+    assert may_have_another_turn(POLICY, turn, failures, recovered) is expected

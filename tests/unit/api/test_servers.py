@@ -25,7 +25,7 @@ from versori_magics.errors import SettingsError
         ("http://[0:0:0:0:0:0:0:1]", "http://[0:0:0:0:0:0:0:1]"),
     ],
 )
-def test_a_server_can_be_given_by_name_or_by_url(server: str, url: str) -> None:
+def test_server_can_be_given_by_name_or_by_url(server: str, url: str) -> None:
     assert parse_server(server) == url
     assert parse_server(url) == url
 
@@ -100,7 +100,7 @@ def test_only_localhost_and_loopback_addresses_are_this_machine(host: str, is_th
         "https://user:pa/ss1234@host.example/",
     ],
 )
-def test_a_url_with_credentials_is_rejected_without_showing_them(server: str) -> None:
+def test_url_with_credentials_is_rejected_without_showing_them(server: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_server(server)
     text = text_of(caught.value)
@@ -121,7 +121,7 @@ def test_a_url_with_credentials_is_rejected_without_showing_them(server: str) ->
         "https://host.example:99999/?token=pass1234",
     ],
 )
-def test_a_url_with_a_query_or_a_fragment_is_rejected_without_showing_it(server: str) -> None:
+def test_url_with_a_query_or_a_fragment_is_rejected_without_showing_it(server: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_server(server)
     assert "pass1234" not in text_of(caught.value)
@@ -153,13 +153,13 @@ def test_a_url_with_a_query_or_a_fragment_is_rejected_without_showing_it(server:
         "https://host.example/\u202e",
     ],
 )
-def test_a_value_that_is_not_a_server_is_rejected_in_printable_text(server: str) -> None:
+def test_value_that_is_not_a_server_is_rejected_in_printable_text(server: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_server(server)
     assert str(caught.value).replace("\n", "").isprintable()
 
 
-def test_a_misspelt_server_name_is_quoted_with_the_known_names() -> None:
+def test_misspelt_server_name_is_quoted_with_the_known_names() -> None:
     with pytest.raises(SettingsError, match=r"'stagging' is not a server\.") as caught:
         parse_server("stagging")
     assert "production, staging, development" in caught.value.hint

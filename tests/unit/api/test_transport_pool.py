@@ -69,47 +69,47 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def test_successive_requests_use_the_same_transport(pool: TransportPool, transports: list[FakeTransport]) -> None:
     for _ in range(3):
-        with pool.lend(9) as transport:
+        with pool.acquire(9) as transport:
             assert transport is transports[0]
     assert len(transports) == 1
 
 
-def test_concurrent_requests_use_different_transports_and_the_last_used_is_lent_first(
+def test_concurrent_requests_use_different_transports_and_the_last_used_is_leased_first(
     pool: TransportPool, transports: list[FakeTransport]
 ) -> None:
-    with pool.lend(9) as first:
-        with pool.lend(9) as second:
+    with pool.acquire(9) as first:
+        with pool.acquire(9) as second:
             assert first is not second
-        with pool.lend(9) as third:
+        with pool.acquire(9) as third:
             assert third is second
-    with pool.lend(9) as fourth:
+    with pool.acquire(9) as fourth:
         assert fourth is first
     assert len(transports) == 2
 
 
 def test_transport_of_a_failed_request_is_used_again(pool: TransportPool, transports: list[FakeTransport]) -> None:
-    with pytest.raises(httpx.ReadError), pool.lend(9):
+    with pytest.raises(httpx.ReadError), pool.acquire(9):
         raise httpx.ReadError("gone")
-    with pool.lend(9) as transport:
+    with pool.acquire(9) as transport:
         assert transport is transports[0]
 
 
 def test_transport_that_was_idle_for_long_is_closed_after_the_next_request(
     pool: TransportPool, transports: list[FakeTransport], clock: ManualTime
 ) -> None:
-    with pool.lend(9), pool.lend(9):
+    with pool.acquire(9), pool.acquire(9):
         pass
     clock.now += IDLE_SECONDS + 1
-    with pool.lend(9):
+    with pool.acquire(9):
         pass
     assert sorted(transport.is_closed for transport in transports) == [False, True]
 
 
-def test_closing_the_pool_closes_idle_transports_now_and_lent_ones_when_their_request_ends(
+def test_closing_the_pool_closes_idle_transports_now_and_leased_ones_when_their_request_ends(
     pool: TransportPool, transports: list[FakeTransport]
 ) -> None:
-    with pool.lend(9):
-        with pool.lend(9):
+    with pool.acquire(9):
+        with pool.acquire(9):
             pass
         pool.close()
         assert [transport.is_closed for transport in transports] == [False, True]
@@ -121,13 +121,13 @@ def test_only_the_transport_of_an_overdue_request_is_closed(
     pool: TransportPool, transports: list[FakeTransport], clock: ManualTime
 ) -> None:
     def shorter_request() -> None:
-        with pool.lend(5):
+        with pool.acquire(5):
             begun.set()
             end.wait(10)
 
     begun, end = threading.Event(), threading.Event()
     thread = threading.Thread(target=shorter_request)
-    with pool.lend(9) as longer:
+    with pool.acquire(9) as longer:
         thread.start()
         assert begun.wait(10)
         clock.now += 6
@@ -152,10 +152,10 @@ def test_later_request_is_not_closed_because_an_earlier_one_was_overdue(clock: M
                 watcher_closed.set()
 
     pool = TransportPool(SlowlyClosingTransport)
-    with pool.lend(5):
+    with pool.acquire(5):
         clock.now += 6
         assert watcher_closes.wait(10)
-    with pool.lend(5) as later:
+    with pool.acquire(5) as later:
         watcher_may_close.set()
         assert watcher_closed.wait(10)
         assert isinstance(later, SlowlyClosingTransport)
@@ -169,16 +169,16 @@ def test_overdue_transport_is_closed_again_until_its_request_ends(clock: ManualT
         def close(self) -> None:
             closed.append(threading.current_thread().name)
 
-    with TransportPool(CountingTransport).lend(5):
+    with TransportPool(CountingTransport).acquire(5):
         clock.now += 6
         wait_until(lambda: closed.count("versori-watch") >= 2)
 
 
-def test_watcher_ends_when_no_transport_is_lent(pool: TransportPool, clock: ManualTime) -> None:
-    with pool.lend(9):
+def test_watcher_ends_when_no_transport_is_leased(pool: TransportPool, clock: ManualTime) -> None:
+    with pool.acquire(9):
         assert pool._is_watched
     wait_until(lambda: not pool._is_watched)
-    with pool.lend(9):
+    with pool.acquire(9):
         assert pool._is_watched
 
 

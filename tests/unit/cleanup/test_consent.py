@@ -29,7 +29,7 @@ def plan_with(*, delete: int = 0, in_use: int = 0, kept: int = 0) -> Plan:
         (plan_with(delete=5, in_use=2), "break 2"),
     ],
 )
-def test_required_words_agree_to_the_plan(plan: Plan, typed: str) -> None:
+def test_required_words_give_consent(plan: Plan, typed: str) -> None:
     assert typed_consent(plan, typed) == Consent(plan.id, plan.digest, in_advance=False)
     assert typed_consent(plan, required_words(plan)) == Consent(plan.id, plan.digest, in_advance=False)
 
@@ -45,12 +45,12 @@ def test_required_words_agree_to_the_plan(plan: Plan, typed: str) -> None:
         *((plan_with(kept=2), typed) for typed in ("", "y", "yes", "delete 0", "break 0")),
     ],
 )
-def test_other_words_do_not_agree(plan: Plan, typed: str) -> None:
+def test_other_words_give_no_consent(plan: Plan, typed: str) -> None:
     assert typed_consent(plan, typed) is None
 
 
 @given(st.text(max_size=30))
-def test_no_text_agrees_but_the_required_words(typed: str) -> None:
+def test_only_the_required_words_give_consent(typed: str) -> None:
     words = " ".join(typed.split()).lower()
     if words != "delete 3":
         assert typed_consent(plan_of(3), typed) is None
@@ -58,7 +58,7 @@ def test_no_text_agrees_but_the_required_words(typed: str) -> None:
         assert typed_consent(plan_of(1), typed) is None
 
 
-def test_consent_fits_its_own_plan() -> None:
+def test_consent_is_valid_for_its_own_plan() -> None:
     plan = plan_of(2)
     consent = typed_consent(plan, "delete 2")
     assert consent is not None
@@ -85,6 +85,6 @@ def test_consent_fits_its_own_plan() -> None:
         *("the same rows later", "server", "organisation"),
     ],
 )
-def test_consent_does_not_fit_another_plan(other: Plan) -> None:
+def test_consent_is_not_valid_for_another_plan(other: Plan) -> None:
     with pytest.raises(ConsentError, match="The consent is for another plan, so nothing was sent"):
         consent_in_advance(plan_of(2)).check(other)

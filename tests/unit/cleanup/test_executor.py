@@ -31,7 +31,7 @@ FIRST = make_id(0)
 
 
 @pytest.mark.parametrize("workers", [1, 5, 32])
-def test_as_many_requests_as_workers_are_under_way_and_never_more(tmp_path: Path, workers: int) -> None:
+def test_requests_run_concurrently_up_to_the_number_of_workers_and_never_more(tmp_path: Path, workers: int) -> None:
     lock, all_busy = threading.Lock(), threading.Event()
     under_way = most = 0
 
@@ -111,12 +111,12 @@ def test_requested_pause_holds_back_every_row(tmp_path: Path) -> None:
     assert replay(tmp_path).counts["deleted"] == 6
 
 
-def test_too_long_a_pause_stops_the_run_and_says_when_to_come_back(tmp_path: Path) -> None:
+def test_too_long_a_pause_stops_the_run_and_says_how_long_to_wait(tmp_path: Path) -> None:
     delete = ScriptedDelete({FIRST: [refused(429, retry_after=121.0)]})
     make_executor(tmp_path, plan_of(3), delete).run(plan_of(3).rows)
     report = replay(tmp_path)
     assert [row.outcome for row in report.rows] == ["failed", "not_attempted", "not_attempted"]
-    assert report.stopped.startswith("the platform asks to come back in 121 s, at 2")
+    assert report.stopped.startswith("the platform asks to wait 121 s, until 2")
     assert len(report.unfinished) == 3
 
 
@@ -201,14 +201,14 @@ def test_progress_adds_up_at_every_moment(tmp_path: Path) -> None:
     assert (history[-1].done, history[-1].in_flight) == (40, 0)
 
 
-def test_progress_tells_each_outcome_once(tmp_path: Path) -> None:
+def test_progress_reports_each_outcome_once(tmp_path: Path) -> None:
     history: list[RunProgress] = []
     plan = plan_of(40)
     make_executor(tmp_path, plan, lambda _: time.sleep(0.02), workers=4).run(plan.rows, history.append)
     assert sorted(outcome.id for progress in history for outcome in progress.latest) == [row.id for row in plan.rows]
 
 
-def test_progress_tells_of_a_pause_and_of_a_stop(tmp_path: Path) -> None:
+def test_progress_reports_a_pause_and_a_stop(tmp_path: Path) -> None:
     executor = make_executor(tmp_path, plan_of(2), ScriptedDelete())
     assert (executor.progress().pause_left, executor.progress().is_stopping) == (0, False)
     executor._control.throttle.pause(60)
@@ -219,7 +219,7 @@ def test_progress_tells_of_a_pause_and_of_a_stop(tmp_path: Path) -> None:
 # The journal comes first.
 
 
-def test_each_send_is_in_the_journal_before_it_leaves(tmp_path: Path) -> None:
+def test_each_send_is_journalled_before_its_request_is_sent(tmp_path: Path) -> None:
     delete = ScriptedDelete({make_id(number): [LOST, refused(500)] for number in range(0, 20, 2)})
 
     def check_journal(key: str) -> None:
@@ -261,7 +261,7 @@ def test_journal_that_breaks_stops_the_run_before_the_next_send(tmp_path: Path) 
     delete.before_send = break_journal
     executor.run(plan_of(9).rows)
     assert len(delete.sends) == 3
-    assert executor.stopped.startswith("the journal could not be written any more.")
+    assert executor.stopped == "the journal could not be written (Bad file descriptor)"
     report = Report.replay(journal.records)
     assert [row.outcome for row in report.rows] == ["deleted"] * 3 + ["not_attempted"] * 6
     # The file lacks the third outcome, so it says `unknown`, and not that nothing was sent.

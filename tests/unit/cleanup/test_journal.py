@@ -116,7 +116,7 @@ def test_file_of_another_type_or_a_newer_version_is_not_read(tmp_path: Path) -> 
     with pytest.raises(JournalError, match="newer version"):
         read_journal(path)
     path.write_bytes(b"".join(content.splitlines(keepends=True)[1:]))
-    with pytest.raises(JournalError, match="another kind"):
+    with pytest.raises(JournalError, match="is not a journal"):
         read_journal(path)
     with pytest.raises(JournalError, match="cannot be read"):
         read_journal(tmp_path)
@@ -187,14 +187,14 @@ def test_row_that_was_sent_before_kill_9_is_unknown_and_can_be_resumed(tmp_path:
         if last["record"] == "sent":
             unfinished = find_unfinished_run(RUN, tmp_path)
             (row,) = [row for row in unfinished.report.rows if row.id == last["id"]]
-            assert (row.outcome, row.message) == (Outcome.UNKNOWN, "sent, but no answer is recorded")
+            assert (row.outcome, row.message) == (Outcome.UNKNOWN, "sent, but no response is recorded")
             assert row.id in {row.id for row in unfinished.rows}
 
 
 # One kernel at a time.
 
 
-def test_run_without_a_lock_file_is_not_under_way(tmp_path: Path) -> None:
+def test_run_without_a_lock_file_is_not_running(tmp_path: Path) -> None:
     write_example(tmp_path)
     journal_path(tmp_path).with_suffix(".lock").unlink(missing_ok=True)
     assert not is_under_way(journal_path(tmp_path))
@@ -218,7 +218,7 @@ def test_one_of_many_threads_reopens_a_run_and_the_others_get_an_error(tmp_path:
     for thread in threads:
         thread.join()
     assert (len(opened), len(messages)) == (1, 7)
-    assert all("is under way in this or another kernel" in message for message in messages)
+    assert all("is already running in this or another kernel" in message for message in messages)
     assert is_under_way(journal_path(tmp_path))
     opened[0].close()
     assert not is_under_way(journal_path(tmp_path))
@@ -242,7 +242,7 @@ def test_process_holds_a_run_until_it_is_killed(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
         assert is_under_way(journal_path(tmp_path))
-        with pytest.raises(JournalError, match="is under way"):
+        with pytest.raises(JournalError, match="is already running"):
             Journal.reopen(tmp_path, RUN)
         holder.kill()
     assert not is_under_way(journal_path(tmp_path))

@@ -1,4 +1,4 @@
-"""Each line of a journal is durable before its DELETE leaves, whatever the disk does."""
+"""Each line of a journal is on disk before its DELETE is sent, whatever the disk does."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def begin(folder: Path, plan: Plan) -> Journal:
 # fsync.
 
 
-def test_line_is_on_the_disk_before_its_delete_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_is_on_disk_before_its_delete_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = journal_path(tmp_path)
     real_fsync, durable_size, folder_syncs = os.fsync, [0], list[bool]()
 
@@ -153,7 +153,7 @@ def limit_file_size(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_no_delete_leaves_without_its_line_when_the_disk_is_full(tmp_path: Path, workers: int) -> None:
+def test_no_delete_is_sent_without_its_line_when_the_disk_is_full(tmp_path: Path, workers: int) -> None:
     plan = plan_of(5)
     begin(tmp_path / "empty", plan).close()
     smallest = journal_path(tmp_path / "empty").stat().st_size
@@ -177,7 +177,7 @@ def test_no_delete_leaves_without_its_line_when_the_disk_is_full(tmp_path: Path,
             assert (row.outcome == Outcome.DELETED) == (row.id in delete.sends)
             # The file may know less than the memory, but never anything else.
             assert disk_row.outcome in {row.outcome, Outcome.UNKNOWN}
-        assert on_disk.ended or "cannot be written" in executor.stopped
+        assert on_disk.ended or "could not be written" in executor.stopped
         check_resume(folder, plan, delete)
 
 
@@ -186,7 +186,7 @@ def check_resume(folder: Path, plan: Plan, delete: ScriptedDelete) -> None:
     remaining_rows = [number for number, row in enumerate(plan.rows) if row.id not in delete.sends]
     snapshots = ScriptedSnapshots(*map(unchanged_snapshot, remaining_rows))
     workflow = Workflow(make_platform(delete, snapshots=snapshots), folder)
-    remaining = workflow.prepare_resume(find_unfinished_run(plan.id, folder), look=False)
+    remaining = workflow.prepare_resume(find_unfinished_run(plan.id, folder), recheck=False)
     report = workflow.resume(remaining, consent_in_advance(remaining), RunOptions())
     assert report.counts["deleted"] == len(plan.rows)
     assert len(delete.sends) == len(set(delete.sends)) == len(plan.rows)

@@ -14,7 +14,7 @@ from support.cleanup_examples import (
     make_use,
 )
 
-from versori_magics.cleanup.plan import Plan, PlanRow, Verdict, describe_change, judge
+from versori_magics.cleanup.plan import Plan, PlanRow, Verdict, describe_change, plan_row
 from versori_magics.cleanup.protection import NO_PROTECTION, Protection, Rule
 from versori_magics.inventory.snapshot import ConnectionSnapshot
 
@@ -32,17 +32,17 @@ KEY = make_id(1)
         (make_snapshot(1, "static"), True, True, Verdict.PROTECTED, "protected by"),
         (make_snapshot(1, "dynamic"), False, False, Verdict.IN_USE, "the platform would refuse its deletion"),
         (make_snapshot(1, "dynamic"), True, False, Verdict.IN_USE, "even though you allowed it to break"),
-        (make_snapshot(1, "unknown"), False, False, Verdict.IN_USE, "not known: a look-up failed"),
-        (make_snapshot(1, "unknown"), True, False, Verdict.DELETE, "allowed to break; it is used by not known"),
-        (None, False, False, Verdict.NOT_FOUND, "no such connection"),
-        (None, True, True, Verdict.NOT_FOUND, "no such connection"),
+        (make_snapshot(1, "unknown"), False, False, Verdict.IN_USE, "usage unknown: a look-up failed"),
+        (make_snapshot(1, "unknown"), True, False, Verdict.DELETE, "allowed to break; usage unknown"),
+        (None, False, False, Verdict.NOT_FOUND, "does not exist"),
+        (None, True, True, Verdict.NOT_FOUND, "does not exist"),
     ],
 )
-def test_row_is_judged_by_its_snapshot(
+def test_verdict_of_a_row_depends_on_its_snapshot(
     snapshot: ConnectionSnapshot | None, may_break: bool, is_protected: bool, verdict: Verdict, reason: str
 ) -> None:
     breaking = [KEY] if may_break else [make_id(2)]
-    row = judge(KEY, snapshot, breaking, Protection((Rule("id", KEY),)) if is_protected else NO_PROTECTION)
+    row = plan_row(KEY, snapshot, breaking, Protection((Rule("id", KEY),)) if is_protected else NO_PROTECTION)
     assert (row.id, row.verdict) == (KEY, verdict)
     assert reason in row.reason
     assert row.breaking == (verdict == Verdict.DELETE and snapshot is not None and snapshot.usage.in_use)
@@ -55,13 +55,13 @@ def test_plan_has_a_row_for_each_id_in_order_and_its_counts_add_up() -> None:
         make_id(3): make_snapshot(3, "dynamic"),
     }
     ids = [make_id(number) for number in (4, 3, 2, 1)]
-    plan = Plan.make(SERVER, ORGANISATION, ids, snapshots, protection=Protection((Rule("name", "x*"),)))
+    plan = Plan.create(SERVER, ORGANISATION, ids, snapshots, protection=Protection((Rule("name", "x*"),)))
     assert [row.id for row in plan.rows] == ids
     assert plan.counts == {"delete": 1, "in_use": 2, "protected": 0, "not_found": 1}
     assert [row.id for row in plan.to_delete] == [make_id(1)]
     assert plan.to_break == ()
     assert plan.protection == ("name: x*",)
-    breaking_plan = Plan.make(SERVER, ORGANISATION, ids, snapshots, breaking=[make_id(2)])
+    breaking_plan = Plan.create(SERVER, ORGANISATION, ids, snapshots, breaking=[make_id(2)])
     assert [row.id for row in breaking_plan.to_delete] == [make_id(2), make_id(1)]
     assert [row.id for row in breaking_plan.to_break] == [make_id(2)]
     assert plan.id != breaking_plan.id
@@ -125,7 +125,7 @@ def test_digest_depends_on_server_organisation_policy_and_rows() -> None:
 def test_digest_does_not_depend_on_the_time_or_on_the_order_of_ids_that_may_break() -> None:
     ids = (make_id(1), make_id(2))
     plan = make_plan(make_row(1), make_row(2), breaking=ids)
-    same = msgspec.structs.replace(plan, id=make_id(8), made="another day", breaking=ids[::-1])
+    same = msgspec.structs.replace(plan, id=make_id(8), created_at="another day", breaking=ids[::-1])
     assert same.digest == plan.digest
 
 
@@ -157,29 +157,29 @@ def test_two_plans_have_the_same_digest_only_if_their_facts_are_the_same(
         (
             make_snapshot(1),
             make_snapshot(1, updated_at="later"),
-            "when it was updated changed from 2026-01-01T00:00:00Z to later",
+            "its last update changed from 2026-01-01T00:00:00Z to later",
         ),
         (make_snapshot(1), make_snapshot(1, "static"), "it is in use now: Orders / environment 1 (running)"),
         (make_snapshot(1), make_snapshot(1, "dynamic"), "it is in use now: end user"),
-        (make_snapshot(1), make_snapshot(1, "unknown"), "it is in use now: not known"),
+        (make_snapshot(1), make_snapshot(1, "unknown"), "usage unknown"),
         (make_snapshot(1, "static"), make_snapshot(1, "static"), ""),
         (
             make_snapshot(1, "static"),
             make_snapshot(1),
-            "who uses it changed from Orders / environment 1 (running) to nothing",
+            "its users changed from Orders / environment 1 (running) to nothing",
         ),
-        (make_snapshot(1, "static"), make_snapshot(1, "static", [make_use(2)]), "who uses it"),
-        (make_snapshot(1, "static", [make_use(status="draft")]), make_snapshot(1, "static"), "who uses it"),
-        (make_snapshot(1, "static"), make_snapshot(1, "unknown"), "who uses it"),
+        (make_snapshot(1, "static"), make_snapshot(1, "static", [make_use(2)]), "its users"),
+        (make_snapshot(1, "static", [make_use(status="draft")]), make_snapshot(1, "static"), "its users"),
+        (make_snapshot(1, "static"), make_snapshot(1, "unknown"), "its users"),
         (
             make_snapshot(1, "static", [*map(make_use, range(4)), make_use(9, status="draft")]),
             make_snapshot(1, "static", map(make_use, range(5))),
-            "how many running environments it would break changed from 4 to 5",
+            "the number of running environments it would break changed from 4 to 5",
         ),
     ],
 )
 def test_change_since_the_plan_is_described(before: ConnectionSnapshot, after: ConnectionSnapshot, words: str) -> None:
-    planned, current = (judge(KEY, snapshot, [KEY], NO_PROTECTION) for snapshot in (before, after))
+    planned, current = (plan_row(KEY, snapshot, [KEY], NO_PROTECTION) for snapshot in (before, after))
     change = describe_change(planned, current)
     assert change.startswith(words)
     assert bool(change) == bool(words)

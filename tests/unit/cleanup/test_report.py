@@ -41,7 +41,7 @@ def done(number: int, outcome: Outcome, **facts: Any) -> RowOutcome:
     return RowOutcome(make_id(number), outcome, **facts)
 
 
-def test_report_tells_the_run_and_its_server_organisation_and_time() -> None:
+def test_report_has_the_run_its_server_organisation_and_time() -> None:
     report = report_of(CLOSED)
     assert (report.run, report.server, report.organisation) == (RUN, SERVER, ORGANISATION)
     assert (report.started, report.journal) == ("2026-01-01T00:00:00+00:00", "journal")
@@ -81,7 +81,7 @@ def test_row_without_a_record_has_the_outcome_of_its_verdict(verdict: Verdict, o
 
 def test_row_that_was_sent_without_an_answer_is_unknown() -> None:
     row = report_of(sent(0, 1), sent(0, 2)).rows[0]
-    assert (row.outcome, row.attempts, row.message) == (Outcome.UNKNOWN, 2, "sent, but no answer is recorded")
+    assert (row.outcome, row.attempts, row.message) == (Outcome.UNKNOWN, 2, "sent, but no response is recorded")
 
 
 def test_report_row_has_every_fact_of_its_outcome() -> None:
@@ -154,7 +154,7 @@ def test_each_planned_row_has_one_outcome_whatever_the_records(records: list[Rec
         (Outcome.NOT_ATTEMPTED, None, True, True),
     ],
 )
-def test_report_tells_which_rows_can_be_resumed_and_which_fail_an_unattended_run(
+def test_report_lists_rows_that_can_be_resumed_and_raises_for_rows_that_were_not_deleted(
     outcome: Outcome, status: int | None, is_unfinished: bool, raises: bool
 ) -> None:
     report = report_of(done(0, outcome, status=status), planned=PLANNED[:1])

@@ -29,7 +29,7 @@ from support.cleanup_examples import (
 
 from versori_magics.cleanup.consent import Consent, consent_in_advance
 from versori_magics.cleanup.journal import Journal, is_under_way, read_journal
-from versori_magics.cleanup.plan import PlanRow, Verdict, judge
+from versori_magics.cleanup.plan import PlanRow, Verdict, plan_row
 from versori_magics.cleanup.protection import NO_PROTECTION
 from versori_magics.cleanup.records import RowOutcome, RunHeader
 from versori_magics.cleanup.report import Report
@@ -60,7 +60,7 @@ def resume(folder: Path, delete: ScriptedDelete, snapshots: ScriptedSnapshots, a
 
 
 def no_recheck(_: object) -> Any:
-    raise AssertionError("this run has no rows to look at")
+    raise AssertionError("this run has no rows to recheck")
 
 
 # One run and its journal.
@@ -78,7 +78,7 @@ def test_unfinished_run_is_found_with_its_unfinished_rows_as_planned(tmp_path: P
     assert (remaining.rows, remaining.breaking) == ((plan.rows[2],), (make_id(1),))
 
 
-def test_resume_sends_only_unfinished_rows_that_still_stand_as_planned(tmp_path: Path) -> None:
+def test_resume_sends_only_unfinished_rows_that_have_not_changed(tmp_path: Path) -> None:
     stop_run(tmp_path)
     snapshots = ScriptedSnapshots(*map(unchanged_snapshot, (1, 2, 4, 5, 77)))
     delete = ScriptedDelete()
@@ -123,7 +123,7 @@ def test_finished_run_can_be_resumed_and_sends_nothing(tmp_path: Path) -> None:
     assert (report.counts["deleted"], report.ended, delete.sends) == (2, True, [])
 
 
-def test_failed_look_at_unfinished_rows_sends_nothing_and_releases_the_run(tmp_path: Path) -> None:
+def test_failed_recheck_of_unfinished_rows_sends_nothing_and_releases_the_run(tmp_path: Path) -> None:
     stop_run(tmp_path)
     before = journal_path(tmp_path).read_bytes()
 
@@ -138,11 +138,11 @@ def test_failed_look_at_unfinished_rows_sends_nothing_and_releases_the_run(tmp_p
     assert not is_under_way(journal_path(tmp_path))
 
 
-def test_run_is_locked_while_its_unfinished_rows_are_looked_at(tmp_path: Path) -> None:
+def test_run_is_locked_while_its_unfinished_rows_are_rechecked(tmp_path: Path) -> None:
     stop_run(tmp_path)
 
     def recheck(_: object) -> tuple[list[PlanRow], list[RowOutcome]]:
-        with pytest.raises(JournalError, match="is under way in this or another kernel"):
+        with pytest.raises(JournalError, match="is already running in this or another kernel"):
             Journal.reopen(tmp_path, RUN)
         return [], []
 
@@ -150,7 +150,7 @@ def test_run_is_locked_while_its_unfinished_rows_are_looked_at(tmp_path: Path) -
     Journal.reopen(tmp_path, RUN).close()
 
 
-def test_run_that_was_cut_off_before_its_plan_was_complete_cannot_be_resumed(tmp_path: Path) -> None:
+def test_run_that_was_interrupted_before_its_plan_was_complete_cannot_be_resumed(tmp_path: Path) -> None:
     stop_run(tmp_path)
     content = journal_path(tmp_path).read_bytes()
     end_of_plan = content.index(b'{"record":"sent"') - 1
@@ -181,19 +181,19 @@ def test_resume_deletes_only_rows_of_the_plan_that_was_agreed_to(tmp_path: Path)
     assert outcomes_of(report) == ["deleted", "deleted", "refused", "changed", "deleted", "already_gone"]
 
 
-def test_resume_without_a_first_look_still_looks_before_it_sends(tmp_path: Path) -> None:
+def test_resume_without_a_first_recheck_still_rechecks_before_it_sends(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path, range(1, 5))
-    remaining = example.workflow.prepare_resume(stop_run(example.journal_folder), look=False)
+    remaining = example.workflow.prepare_resume(stop_run(example.journal_folder), recheck=False)
     assert [row.id for row in remaining.rows] == make_ids(*range(6))
     assert example.snapshots.calls == []
     report = example.resume(remaining)
     assert len(example.snapshots.calls) == 1
     assert sorted(example.delete.sends) == make_ids(1, 2, 3, 4)
     assert outcomes_of(report) == ["deleted"] * 5 + ["already_gone"]
-    assert report.rows[0].message == "sent before; the platform no longer has it"
+    assert report.rows[0].message == "sent earlier; the connection no longer exists"
 
 
-def test_resume_of_a_finished_run_needs_no_consent_and_no_look(tmp_path: Path) -> None:
+def test_resume_of_a_finished_run_needs_no_consent_and_no_recheck(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path)
     make_executor(example.journal_folder, plan_of(1), ScriptedDelete()).run(plan_of(1).rows)
     remaining = example.workflow.prepare_resume(find_unfinished_run(RUN, example.journal_folder))
@@ -206,7 +206,7 @@ def test_rows_allowed_to_break_may_still_break_when_the_run_is_resumed(tmp_path:
     example = WorkflowExample(tmp_path)
     example.snapshots.snapshots = {make_id(1): make_snapshot(1, "static"), make_id(2): make_snapshot(2, "static")}
     breaking = make_ids(1, 2)
-    rows = [judge(key, snapshot, breaking, NO_PROTECTION) for key, snapshot in example.snapshots.snapshots.items()]
+    rows = [plan_row(key, snapshot, breaking, NO_PROTECTION) for key, snapshot in example.snapshots.snapshots.items()]
     plan = make_plan(*rows, breaking=tuple(breaking))
     make_executor(example.journal_folder, plan, ScriptedDelete({make_id(1): [TOKEN_REFUSED]})).run(plan.rows)
     remaining = example.workflow.prepare_resume(find_unfinished_run(RUN, example.journal_folder))
@@ -215,13 +215,13 @@ def test_rows_allowed_to_break_may_still_break_when_the_run_is_resumed(tmp_path:
     assert outcomes_of(report) == ["deleted"] * 2
 
 
-def test_run_that_is_under_way_is_not_resumed(tmp_path: Path) -> None:
+def test_run_that_is_already_running_is_not_resumed(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path, range(6))
     unfinished = stop_run(example.journal_folder)
     journal = Journal.reopen(example.journal_folder, RUN)
     for look in (True, False):
-        with pytest.raises(JournalError, match="is under way in this or another kernel") as caught:
-            example.workflow.prepare_resume(unfinished, look=look)
+        with pytest.raises(JournalError, match="is already running in this or another kernel") as caught:
+            example.workflow.prepare_resume(unfinished, recheck=look)
         assert caught.value.next_step == NextStep(Action.FIND_RUNS)
     journal.close()
     assert example.snapshots.calls == []

@@ -100,9 +100,9 @@ def test_row_keeps_the_last_error_of_the_platform(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("exists", "message"),
     [
-        (True, "an answer was lost, and it still existed when checked afterwards. Last: nothing came back"),
-        (None, "an answer was lost, and checking it afterwards gave no answer. Last: nothing came back"),
-        (False, "its answer was lost; afterwards the platform no longer had it"),
+        (True, "no response arrived, and the connection still existed afterwards. Last error: nothing came back"),
+        (None, "no response arrived, and the check afterwards failed too. Last error: nothing came back"),
+        (False, "no response arrived, but the connection no longer exists"),
     ],
 )
 def test_row_whose_answer_was_lost_says_what_the_check_found(tmp_path: Path, exists: bool | None, message: str) -> None:
@@ -111,7 +111,7 @@ def test_row_whose_answer_was_lost_says_what_the_check_found(tmp_path: Path, exi
 
 def test_unexpected_error_is_named_without_its_text(tmp_path: Path) -> None:
     row = delete_one(tmp_path, RuntimeError("a bug with a token in it"), exists=True)
-    assert row.message.endswith("Last: An unexpected error occurred while it was sent: RuntimeError.")
+    assert row.message.endswith("Last error: An unexpected error occurred while it was sent: RuntimeError.")
 
 
 def test_row_is_unknown_if_the_check_fails_too(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_row_is_unknown_if_the_check_fails_too(tmp_path: Path) -> None:
     delete = ScriptedDelete({FIRST: [LOST] * 4})
     make_executor(tmp_path, plan_of(3), delete, exists=exists).run(plan_of(3).rows)
     assert [row.outcome for row in replay(tmp_path).rows] == ["unknown", "deleted", "deleted"]
-    assert replay(tmp_path).rows[0].message.startswith("an answer was lost, and checking it afterwards gave no answer")
+    assert replay(tmp_path).rows[0].message.startswith("no response arrived, and the check afterwards failed too")
 
 
 def test_check_after_a_lost_answer_can_be_stopped(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_requested_pause_does_not_count_against_the_time_limit_of_the_row(tmp_pa
     make_executor(tmp_path, plan_of(1), delete, clock=clock).run(plan_of(1).rows)
     assert replay(tmp_path).counts["deleted"] == 1
     assert 200 <= clock.time < 201
-    assert max(clock.waits) <= 0.1, "the stop button was not looked at for longer"
+    assert max(clock.waits) <= 0.1, "the stop button was not checked for longer"
 
 
 def test_row_is_given_up_after_45_seconds(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_row_that_always_fails_is_sent_four_times_although_other_rows_succeed(
     assert replay(tmp_path).rows[0].outcome in {Outcome.UNKNOWN, Outcome.FAILED}
 
 
-def test_row_has_another_turn_after_all_others_if_they_overcame_its_failure(tmp_path: Path) -> None:
+def test_row_has_another_turn_after_all_others_if_they_recovered_from_its_failure(tmp_path: Path) -> None:
     delete = ScriptedDelete({FIRST: [page(503)] * 5, make_id(1): [page(503)]})
     make_executor(tmp_path, plan_of(4), delete, exists=lambda *_: True).run(plan_of(4).rows)
     assert delete.sends == [*[FIRST] * 4, *[make_id(1)] * 2, make_id(2), make_id(3), *[FIRST] * 2]

@@ -51,7 +51,7 @@ ANSWERS = st.sampled_from(
 
 
 def no_recheck(_: object) -> Any:
-    raise AssertionError("this test does not look at its rows again")
+    raise AssertionError("this test does not recheck its rows")
 
 
 # Outcomes.
@@ -152,10 +152,10 @@ def test_second_press_returns_at_once_and_the_last_worker_closes_the_journal(tmp
     assert (later.counts["deleted"], later.counts["not_attempted"], later.ended) == (16, 34, True)
 
 
-# A second look at a plan.
+# The recheck of a plan.
 
 
-def test_only_rows_that_still_stand_as_planned_are_sent(tmp_path: Path) -> None:
+def test_only_unchanged_rows_are_sent(tmp_path: Path) -> None:
     delete = ScriptedDelete()
 
     def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
@@ -167,7 +167,7 @@ def test_only_rows_that_still_stand_as_planned_are_sent(tmp_path: Path) -> None:
     assert [row.outcome for row in report.rows] == ["changed", "deleted", "changed"]
 
 
-def test_failed_second_look_leaves_no_run_behind(tmp_path: Path) -> None:
+def test_failed_recheck_leaves_no_run_behind(tmp_path: Path) -> None:
     delete = ScriptedDelete()
 
     def recheck(_: object) -> Any:
@@ -220,4 +220,4 @@ def test_one_of_two_threads_executes_a_plan(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(delete.sends) == [row.id for row in plan.rows]
-    assert all("under way" in message for message in messages)
+    assert all("already running" in message for message in messages)

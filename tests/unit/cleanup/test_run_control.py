@@ -52,7 +52,7 @@ def test_stop_without_a_halt_has_no_reason() -> None:
 def test_refused_token_halts_the_run() -> None:
     control = make_control()
     control.observe(TOKEN_REFUSED)
-    assert control.halt_reason == "the platform no longer accepts the token (401)"
+    assert control.halt_reason == "the platform no longer accepts the token (401): renew it before you resume"
 
 
 def test_three_forbidden_deletions_in_a_row_halt_the_run() -> None:
@@ -63,7 +63,10 @@ def test_three_forbidden_deletions_in_a_row_halt_the_run() -> None:
         control.observe(FORBIDDEN)
         assert not control.stop.is_set()
     control.observe(FORBIDDEN)
-    assert control.halt_reason == "the platform forbade 3 deletions in a row (403)"
+    assert control.halt_reason == (
+        "the platform forbade 3 deletions in a row (403):"
+        " use a token with rights for this organisation before you resume"
+    )
 
 
 @pytest.mark.parametrize("failure", [None, GONE, LOST, UNSENT, page(502), refused(500), refused(409), refused(429)])
@@ -81,14 +84,14 @@ def test_retry_after_pauses_all_workers_up_to_the_longest_pause(status: int) -> 
     control.observe(refused(status, retry_after=120.0))
     assert (control.throttle.pause_left, control.stop.is_set()) == (120, False)
     control.observe(refused(status, retry_after=120.1))
-    assert control.halt_reason.startswith("the platform asks to come back in 120 s, at 2")
+    assert control.halt_reason.startswith("the platform asks to wait 120 s, until 2")
 
 
 @pytest.mark.parametrize("seconds", [1e7, 1e12, 1e300])
 def test_retry_after_of_any_length_is_explained(seconds: float) -> None:
     control = make_control()
     control.observe(refused(503, retry_after=seconds))
-    assert f"the platform asks to come back in {seconds:,.0f} s, at " in control.halt_reason
+    assert f"the platform asks to wait {seconds:,.0f} s, until " in control.halt_reason
 
 
 def test_retry_after_of_another_status_is_ignored() -> None:
@@ -106,10 +109,10 @@ def test_failed_send_is_retried_as_the_policy_says() -> None:
     assert control.decide(1, 0, refused(400)) == GiveUp()
 
 
-def test_row_may_have_another_turn_if_another_row_overcame_the_same_failure() -> None:
+def test_row_may_have_another_turn_if_another_row_recovered_from_the_same_failure() -> None:
     control = make_control()
     assert not control.allows_another_turn(1, [page(503)])
-    control.note_passing({503, "TransportError"})
+    control.record_recovery({503, "TransportError"})
     assert control.allows_another_turn(1, [page(503)])
     assert control.allows_another_turn(2, [LOST])
     assert not control.allows_another_turn(1, [refused(500)])

@@ -66,26 +66,26 @@ def test_empty_selection_gives_no_ids(empty: Any) -> None:
     [
         ("", "The selection is blank"),
         ("   ", "The selection is blank"),
-        ("all", "The selection is a text of 3 characters"),
-        (f" {IDS[0]}", "a text of 27 characters"),
-        (IDS[0] + "\n", "a text of 27 characters"),
-        (f"{IDS[0]} {IDS[1]}", "a text of 53 characters"),
-        ("8" + IDS[0][1:], "a text of 26 characters"),
-        (IDS[0][:-1] + "U", "a text of 26 characters"),
+        ("all", "The selection is a string of 3 characters"),
+        (f" {IDS[0]}", "a string of 27 characters"),
+        (IDS[0] + "\n", "a string of 27 characters"),
+        (f"{IDS[0]} {IDS[1]}", "a string of 53 characters"),
+        ("8" + IDS[0][1:], "a string of 26 characters"),
+        (IDS[0][:-1] + "U", "a string of 26 characters"),
         (None, "None"),
         (True, "the bool True"),
-        (7, "the int 7"),
-        (1.5, "the float 1.5"),
+        (7, "the number 7"),
+        (1.5, "the number 1.5"),
         (IDS[0].encode(), "a bytes"),
         ({"id": IDS[0]}, "a dict"),
         ([IDS[0], ""], "Item 2 of the selection is blank"),
         ([IDS[0], None], "Item 2 of the selection is None"),
-        ([math.nan], "Item 1 of the selection is the float nan"),
+        ([math.nan], "Item 1 of the selection is the number nan"),
         ([IDS[0], pd.NA], "Item 2 of the selection is a NAType"),
-        ([1], "Item 1 of the selection is the int 1"),
+        ([1], "Item 1 of the selection is the number 1"),
         ([[IDS[0]]], "Item 1 of the selection is a list"),
         ([IDS[0].encode()], "Item 1 of the selection is a bytes"),
-        (pd.Series([IDS[0], np.nan]), "Item 2 of the selection is the float nan"),
+        (pd.Series([IDS[0], np.nan]), "Item 2 of the selection is the number nan"),
         (object(), "a object"),
     ],
 )
@@ -119,7 +119,7 @@ def test_selection_from_another_server_or_organisation_is_rejected() -> None:
         frame = make_frame()
         frame.attrs["versori"] |= origin
         for selection in (frame, frame["id"]):
-            with pytest.raises(SelectionError, match=f"is of {next(iter(origin))} "):
+            with pytest.raises(SelectionError, match=f"is from {next(iter(origin))} "):
                 resolve(selection)
 
 

@@ -74,7 +74,7 @@ def test_empty_selection_sends_no_request_and_gives_an_empty_report(tmp_path: Pa
 
 def test_too_large_a_selection_is_refused_before_any_request(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path, range(3))
-    with pytest.raises(PlanError, match="3 connections are selected, but at most 2 are deleted at once") as caught:
+    with pytest.raises(PlanError, match="3 connections are selected; the maximum is 2") as caught:
         example.workflow.prepare(iter(make_ids(0, 1, 2)), max_rows=2)
     assert caught.value.next_step == NextStep(Action.RAISE_LIMIT, "3")
     assert example.snapshots.calls == []
@@ -182,14 +182,14 @@ def test_plan_of_another_server_or_organisation_is_refused(
 # Executing.
 
 
-def test_fresh_plan_is_executed_without_a_second_look(tmp_path: Path) -> None:
+def test_fresh_plan_is_executed_without_a_recheck(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path, [1])
     plan = example.workflow.prepare(make_ids(1))
     assert outcomes_of(example.execute(plan, is_fresh=True)) == ["deleted"]
     assert len(example.snapshots.calls) == 1
 
 
-def test_later_execution_looks_again_and_keeps_rows_that_changed(tmp_path: Path) -> None:
+def test_later_execution_rechecks_and_keeps_rows_that_changed(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path, range(6))
     plan = example.workflow.prepare(make_ids(*range(6)))
     example.snapshots.snapshots |= {
@@ -205,13 +205,13 @@ def test_later_execution_looks_again_and_keeps_rows_that_changed(tmp_path: Path)
         ("deleted", ""),
         ("changed", "kept: its name changed from connection 1 to new"),
         ("changed", "kept: it is in use now: Orders / environment 2 (running)"),
-        ("already_gone", "gone before it was sent"),
+        ("already_gone", "already deleted before the request was sent"),
         ("protected", "protected by 'name: connection 4'"),
         ("deleted", ""),
     ]
 
 
-def test_protection_file_is_read_again_at_every_look(tmp_path: Path) -> None:
+def test_protection_file_is_read_again_at_every_recheck(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path, range(3))
     plan = example.workflow.prepare(make_ids(0, 1, 2))
     assert plan.counts["protected"] == 0
@@ -222,7 +222,7 @@ def test_protection_file_is_read_again_at_every_look(tmp_path: Path) -> None:
     assert example.delete.sends == make_ids(2)
 
 
-def test_unreadable_protection_file_sends_nothing_at_a_second_look(tmp_path: Path) -> None:
+def test_unreadable_protection_file_at_a_recheck_sends_nothing(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path, [0])
     plan = example.workflow.prepare(make_ids(0))
     example.protection_file.unlink()
@@ -232,7 +232,7 @@ def test_unreadable_protection_file_sends_nothing_at_a_second_look(tmp_path: Pat
     assert example.workflow.recorded_report(plan) is None
 
 
-def test_failed_second_look_sends_nothing_and_the_plan_can_be_tried_again(tmp_path: Path) -> None:
+def test_failed_recheck_sends_nothing_and_the_plan_can_be_tried_again(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path, [1])
     plan = example.workflow.prepare(make_ids(1))
 
@@ -251,10 +251,10 @@ def test_plan_is_executed_only_once(tmp_path: Path) -> None:
     plan = example.workflow.prepare(make_ids(1, 2))
     assert example.workflow.recorded_report(plan) is None
     report = example.execute(plan)
-    looks = len(example.snapshots.calls)
+    rechecks = len(example.snapshots.calls)
     assert example.execute(plan) == report
     assert example.workflow.recorded_report(plan) == report
-    assert (len(example.delete.sends), len(example.snapshots.calls)) == (2, looks)
+    assert (len(example.delete.sends), len(example.snapshots.calls)) == (2, rechecks)
 
 
 # The end of a run.

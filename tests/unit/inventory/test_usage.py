@@ -80,7 +80,7 @@ def test_a_connection_without_uses_is_unused_only_if_every_look_up_succeeded() -
     assert OrganisationUsage().of("x").used_by == ""
     unknown = OrganisationUsage(problems=("the projects: no answer", "another")).of("x")
     assert unknown.kind == "unknown"
-    assert unknown.used_by == "not known: the projects: no answer"
+    assert unknown.used_by == "usage unknown: the projects: no answer"
 
 
 def test_a_known_use_counts_even_if_other_look_ups_failed() -> None:
@@ -159,7 +159,7 @@ def test_a_missing_or_new_status_is_shown_and_does_not_count_as_running(
     platform.world.environments[2].status = None  # type: ignore[assignment]
     usage = usage_of(platform, client_of)
     assert usage.of(platform.world.static[0]).used_by == r"Orders / production (a-new-one\x1b)"
-    assert usage.of(platform.world.static[2]).used_by == "Invoices / production (status not known)"
+    assert usage.of(platform.world.static[2]).used_by == "Invoices / production (status unknown)"
     assert usage.of(platform.world.static[0]).running == usage.of(platform.world.static[2]).running == 0
     assert usage.problems == ()
 

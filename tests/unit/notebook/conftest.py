@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.hostile_platform import HostilePlatform, world
 
-from versori_magics.notebook.session import CURRENT
+from versori_magics.notebook.session import SESSION
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,9 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     (tmp_path / "config.yaml").write_text("")
     monkeypatch.setenv("VERSORI_CONFIG", str(tmp_path / "config.yaml"))
     monkeypatch.setenv("VERSORI_JOURNAL", str(tmp_path / "runs"))
-    CURRENT.connect({})
+    SESSION.connect({})
     yield
-    CURRENT.connect({})
+    SESSION.connect({})
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def platform(_module_platform: HostilePlatform, monkeypatch: pytest.MonkeyPatch)
     for name, value in _module_platform.env().items():
         monkeypatch.setenv(name, value)
     yield _module_platform
-    CURRENT.close()
+    SESSION.close()
     _module_platform.wait_for(lambda: _module_platform.open_connections == 0)
     _module_platform.verify()
 

@@ -88,9 +88,9 @@ def test_break_takes_several_ids_and_only_those() -> None:
         (". x --break", "--break: expected at least one argument"),
         ("", "required: ORG, CONN"),
         (".", "required: CONN"),
-        (". x # the old ones", "takes no comment and no semicolon"),
-        (". x #the old ones", "takes no comment and no semicolon"),
-        (". x ;", "takes no comment and no semicolon"),
+        (". x # the old ones", "does not accept comments or semicolons"),
+        (". x #the old ones", "does not accept comments or semicolons"),
+        (". x ;", "does not accept comments or semicolons"),
         (". 'x", "No closing quotation"),
         ('. "x', "No closing quotation"),
         (". x\\", "No escaped character"),
@@ -249,7 +249,7 @@ def test_org_is_a_ulid_a_dot_or_a_variable_that_holds_one() -> None:
     assert found.organisation(ONE) == ONE
     assert found.organisation("org") == TWO
     assert found.organisation("here") == "."
-    with pytest.raises(ArgumentError, match="The variable name holds a text of 4 characters, but ORG must be a ULID"):
+    with pytest.raises(ArgumentError, match="The variable name holds a string of 4 characters, but ORG must be a ULID"):
         found.organisation("name")
 
 

@@ -14,7 +14,7 @@ from versori_magics.cleanup.plan import PlanRow, Verdict
 from versori_magics.errors import ConsentError, SettingsError
 from versori_magics.notebook.display.results import DeletionPlan
 from versori_magics.notebook.prompts import ask_for_consent, ask_for_token
-from versori_magics.presentation.wording import consent_request, deletion_question
+from versori_magics.presentation.wording import consent_request, deletion_sentence
 
 ORGANISATION = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
 TypeText = Callable[[str], io.StringIO]
@@ -82,7 +82,7 @@ def test_any_other_answer_is_not_a_consent(type_at_terminal: TypeText, plan: Del
 
 
 @given(st.text(max_size=30))
-def test_no_text_but_the_required_words_is_a_consent(typed: str) -> None:
+def test_only_the_required_words_give_consent(typed: str) -> None:
     words = " ".join(typed.split()).lower()
     if words != "delete 3":
         assert typed_consent(make_plan(3), typed) is None
@@ -118,12 +118,12 @@ def test_the_question_names_the_rows_the_server_and_the_words_to_type(
 
 
 def test_the_question_about_one_connection_in_use_names_its_users() -> None:
-    assert deletion_question(make_plan(1, breaking=1)).endswith(": Orders.")
+    assert deletion_sentence(make_plan(1, breaking=1)).endswith(": Orders.")
     assert consent_request(make_plan(1, breaking=1)) == "Type break 1 to continue, anything else to stop"
 
 
 def test_a_name_from_the_server_cannot_control_the_terminal_at_the_prompt() -> None:
-    question = deletion_question(make_plan(1, name="a\x1b[2J\u202e\r\n" + "b" * 500))
+    question = deletion_sentence(make_plan(1, name="a\x1b[2J\u202e\r\n" + "b" * 500))
     assert question.isprintable()
     assert len(question) < 300
 
@@ -138,7 +138,7 @@ def test_without_anybody_to_ask_the_error_says_how_to_run_unattended(
     with pytest.raises(ConsentError) as caught:
         ask_for_consent(make_plan(3))
     assert str(caught.value) == (
-        "Nobody can be asked to confirm here, so nothing was sent (3 to delete).\n"
+        "Cannot ask for confirmation here, so nothing was sent (3 to delete).\n"
         "For an unattended run, review the plan (--dry-run), then add --yes."
     )
     assert caught.value.__context__ is None
@@ -146,7 +146,7 @@ def test_without_anybody_to_ask_the_error_says_how_to_run_unattended(
     closed.close()
     for stdin in (None, closed):
         monkeypatch.setattr("sys.stdin", stdin)
-        with pytest.raises(ConsentError, match="Nobody can be asked") as caught:
+        with pytest.raises(ConsentError, match="Cannot ask for confirmation") as caught:
             ask_for_consent(make_plan(3))
         assert caught.value.__context__ is None
 
@@ -166,7 +166,7 @@ def test_a_wrong_answer_is_shown_safely_and_cut(type_at_terminal: TypeText) -> N
         ask_for_consent(make_plan(2))
     assert "\x1b" not in str(caught.value)
     assert len(str(caught.value)) < 200
-    assert str(caught.value).endswith("Try again and type delete 2.")
+    assert str(caught.value).endswith("Try again and type: delete 2")
 
 
 # The token.
@@ -181,7 +181,7 @@ def test_a_token_is_never_asked_for_if_it_would_be_shown_while_typed(
     with pytest.raises(SettingsError) as caught:
         ask_for_token("https://server")
     assert str(caught.value) == (
-        "There is no token for https://server, and nobody can be asked for one.\nSet VERSORI_TOKEN."
+        "There is no token for https://server, and this environment cannot ask for one.\nSet VERSORI_TOKEN."
     )
     assert stdin is None or stdin.read() == "t0ken\n"
 
@@ -205,7 +205,7 @@ def test_a_token_prompt_without_an_answer_is_an_error_without_a_chain(monkeypatc
 
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr("getpass.getpass", end_of_input)
-    with pytest.raises(SettingsError, match="nobody can be asked") as caught:
+    with pytest.raises(SettingsError, match="this environment cannot ask") as caught:
         ask_for_token("https://server")
     assert caught.value.__context__ is None
 

@@ -9,7 +9,7 @@ from support.hostile_platform import HostilePlatform
 import versori_magics as versori
 from versori_magics.api.auth import Secret
 from versori_magics.errors import ArgumentError, SettingsError, UnauthorisedError
-from versori_magics.notebook.session import CURRENT, Session, workflow_for
+from versori_magics.notebook.session import SESSION, Session, workflow_for
 
 ULID_1 = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 ULID_2 = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
@@ -84,7 +84,7 @@ def test_each_organisation_has_one_client_until_the_session_is_closed(platform: 
 def test_closing_the_session_closes_every_connection(platform: HostilePlatform) -> None:
     versori.connections(".", usage=True)
     assert platform.open_connections > 0
-    CURRENT.close()
+    SESSION.close()
     platform.wait_for(lambda: platform.open_connections == 0)
 
 
@@ -117,14 +117,14 @@ def test_the_arguments_of_connect_take_precedence_over_the_environment_until_the
     versori.connect(server=platform.url, org=platform.organisation)
     assert len(versori.connections(".")) == 9
     versori.connect()
-    client = CURRENT.client(".")
+    client = SESSION.client(".")
     assert (client.server, client.organisation) == ("https://elsewhere.example", ULID_1)
 
 
 def test_an_invalid_setting_changes_nothing(platform: HostilePlatform) -> None:
     for arguments in ({"server": "nowhere"}, {"organisation": "acme"}, {"auth": "psychic"}, {"context": "none"}):
         with pytest.raises(SettingsError):
-            CURRENT.connect(arguments)
+            SESSION.connect(arguments)
         assert len(versori.connections(".")) == 9
 
 
@@ -134,7 +134,7 @@ def test_an_invalid_setting_changes_nothing(platform: HostilePlatform) -> None:
 def test_a_workflow_has_the_journal_folder_and_the_protection_file_of_this_moment(
     platform: HostilePlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = CURRENT.client(".")
+    client = SESSION.client(".")
     workflow = workflow_for(client)
     assert (workflow.platform.server, workflow.platform.organisation) == (platform.url, platform.organisation)
     assert (workflow.journal_folder, workflow.protection_file) == (tmp_path / "runs", None)

@@ -8,7 +8,7 @@ from versori_magics.notebook.validation import check_number, check_text, describ
 
 @pytest.mark.parametrize("value", [0, -1, 33, True, 1.0, "8", None, float("nan")])
 def test_a_number_outside_its_limits_or_of_another_type_is_rejected(value: object) -> None:
-    with pytest.raises(ArgumentError, match="workers takes a whole number from 1 to 32"):
+    with pytest.raises(ArgumentError, match="workers must be a whole number from 1 to 32"):
         check_number("workers", value, 1, 32)
 
 
@@ -19,13 +19,13 @@ def test_numbers_within_their_limits_are_accepted() -> None:
 
 
 def test_text_in_place_of_a_number_is_not_quoted_because_it_may_be_a_token() -> None:
-    with pytest.raises(ArgumentError, match="not a text of 15 characters") as caught:
+    with pytest.raises(ArgumentError, match="not a string of 15 characters") as caught:
         check_number("max", "perhaps a token", 1, None)
     assert "perhaps" not in str(caught.value)
 
 
 def test_a_wrong_number_is_quoted() -> None:
-    with pytest.raises(ArgumentError, match=r"max takes a whole number from 1 up, not 1\.5\."):
+    with pytest.raises(ArgumentError, match=r"max must be a whole number of at least 1, not 1\.5\."):
         check_number("max", 1.5, 1, None)
 
 
@@ -57,7 +57,7 @@ def test_text_and_an_omitted_option_are_accepted() -> None:
 def test_a_value_is_described_by_its_type_only() -> None:
     values = ["a secret", None, 5, [1], {}]
     assert [describe_type(value) for value in values] == [
-        "a text of 8 characters",
+        "a string of 8 characters",
         "None",
         "an int",
         "a list",

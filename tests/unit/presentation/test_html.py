@@ -67,7 +67,7 @@ def test_no_text_becomes_a_tag_of_a_cell_a_heading_or_a_box(text: str) -> None:
 @pytest.mark.parametrize(
     "foreign", ["<script>x</script>", "<b onclick=x>y</b>", "<p class='evil'>x</p>", "<td>", "</b>", "<!-- x -->"]
 )
-def test_the_reader_of_these_tests_notices_foreign_html(foreign: str) -> None:
+def test_the_html_checker_detects_injected_tags(foreign: str) -> None:
     reader = HtmlReader(foreign)
     assert reader.foreign or reader.open_tags
 
@@ -76,14 +76,14 @@ def test_the_reader_of_these_tests_notices_foreign_html(foreign: str) -> None:
 
 
 def test_a_report_of_3_000_rows_is_small_and_its_errors_come_first() -> None:
-    source = html.report_html(make_report(*many_report_rows(3000)))
+    source = html.report_html(make_report(*many_report_rows(3000)), more_hint="all in <x>")
     assert len(source) < MAX_LENGTH
     reader = read_html(source)
     rows = reader.filled_rows
     assert 15 < len(rows) <= 250
     assert [row[0] for row in rows[:15]] == ["Unclear, check"] * 5 + ["Refused by Versori"] * 10
     assert "2,985 deleted" in source
-    assert f"… and {3000 - len(rows):,} more rows, all in" in reader.text
+    assert f"… and {3000 - len(rows):,} more rows, all in <x>" in reader.text
 
 
 def test_a_report_of_3_000_errors_is_small_too() -> None:
@@ -100,12 +100,12 @@ def test_a_plan_of_3_000_rows_is_small_and_rows_that_are_kept_come_first() -> No
 
 @pytest.mark.parametrize("count", [0, 1, 10, 11, 50, 51, 250, 251, 3000])
 def test_every_row_is_either_open_folded_or_counted(count: int) -> None:
-    source = html.folded_table([Column("x")], range(count), lambda n: Row("good", [n]), 10)
+    source = html.folded_table([Column("x")], range(count), lambda n: Row("good", [n]), 10, "all elsewhere")
     rows = read_html(source).filled_rows
     assert [row[0] for row in rows] == [str(n) for n in range(len(rows))]
     assert len(rows) == min(count, 10 + 200)
     uncounted = count - len(rows)
-    assert (uncounted > 0) == ("more rows, all in" in source)
+    assert (uncounted > 0) == ("more rows, all elsewhere" in source)
     assert not uncounted or f"and {uncounted:,} more row" in source
 
 
@@ -130,7 +130,7 @@ def test_a_report_begins_with_its_counts() -> None:
 def test_a_row_that_breaks_something_is_marked_and_announced() -> None:
     row = PlanRow(RUN, Verdict.DELETE, "x", in_use=True, used_by="Orders", running=2)
     source = html.plan_html(make_plan(row))
-    assert "1 row to delete is in use: deleting it breaks 2 running environments." in source
+    assert "1 connection to delete is in use: deleting it breaks 2 running environments." in source
     assert '<tr class="bad">' in source
     harmless = html.plan_html(make_plan(PlanRow(RUN, Verdict.DELETE, "x")))
     assert "deleting it breaks" not in harmless

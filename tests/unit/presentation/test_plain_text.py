@@ -55,8 +55,8 @@ def test_no_text_from_the_server_adds_a_line_to_a_summary(title: str, pairs: dic
 
 
 def test_the_values_of_a_summary_are_aligned() -> None:
-    assert pairs_text("Connected", {"a": 1, "long": "x"}) == "Connected\n  a     1\n  long  x"
-    assert pairs_text("Connected", {}) == "Connected"
+    assert pairs_text("Settings", {"a": 1, "long": "x"}) == "Settings\n  a     1\n  long  x"
+    assert pairs_text("Settings", {}) == "Settings"
 
 
 def test_a_plan_reads_as_a_title_and_aligned_rows() -> None:
@@ -100,7 +100,7 @@ def test_an_error_is_on_the_line_of_its_row_with_code_message_fields_and_details
 
 
 def test_a_report_of_3_000_rows_is_short_and_its_errors_come_first() -> None:
-    text = report_text(make_report(*many_report_rows(3000)))
+    text = report_text(make_report(*many_report_rows(3000)), more_hint="all in .frame")
     lines = text.split("\n")
     assert len(text) < 60_000
     assert [line.split("  ")[1] for line in lines[2:17]] == ["Unclear, check"] * 5 + ["Refused by Versori"] * 10

@@ -103,11 +103,11 @@ def test_rows_that_break_something_are_announced_in_a_sentence() -> None:
     assert wording.breaking_sentence(plan_to_delete(3)) == ""
     assert (
         wording.breaking_sentence(plan_to_delete(3, breaking=1))
-        == "1 row to delete is in use: deleting it breaks 2 running environments."
+        == "1 connection to delete is in use: deleting it breaks 2 running environments."
     )
     assert (
         wording.breaking_sentence(plan_to_delete(3, breaking=2))
-        == "2 rows to delete are in use: deleting them breaks 4 running environments."
+        == "2 connections to delete are in use: deleting them breaks 4 running environments."
     )
 
 
@@ -123,7 +123,7 @@ def test_the_notes_of_a_report_say_why_the_run_ended_and_how_to_finish_it() -> N
     assert wording.report_notes(stopped, "Resume it.") == ["The run ended early: it was cancelled.", "Resume it."]
     assert wording.report_notes(stopped) == ["The run ended early: it was cancelled."]
     cut_off = make_report(row, ended=False)
-    assert wording.report_notes(cut_off) == ["The run has not ended: it was cut off, or it is still under way."]
+    assert wording.report_notes(cut_off) == ["The run has not ended: it was interrupted or is still running."]
     assert wording.report_notes(make_report(row)) == []
     without_run = Report("", "https://s", "O", "", (), ended=False)
     assert wording.report_notes(without_run) == []
@@ -181,16 +181,16 @@ def test_progress_is_one_line(progress: RunProgress, line: str) -> None:
 
 def test_the_question_about_one_row_names_it_and_its_users() -> None:
     free, used = plan_to_delete(1), plan_to_delete(1, breaking=1)
-    assert wording.deletion_question(free) == "Delete 'One' (Shop, 01000000000000000000000000): nobody uses it."
-    assert wording.deletion_question(used) == "Delete 'One' (Shop, 01000000000000000000000000): Orders."
+    assert wording.deletion_sentence(free) == "Delete 'One' (Shop, 01000000000000000000000000): nobody uses it."
+    assert wording.deletion_sentence(used) == "Delete 'One' (Shop, 01000000000000000000000000): Orders."
     nameless = make_plan(PlanRow(RUN, Verdict.DELETE))
-    assert wording.deletion_question(nameless) == f"Delete '(no name)' (no system, {RUN}): nobody uses it."
+    assert wording.deletion_sentence(nameless) == f"Delete '(no name)' (no system, {RUN}): nobody uses it."
 
 
 def test_the_question_about_several_rows_counts_them_and_what_they_break() -> None:
-    assert wording.deletion_question(plan_to_delete(2, kept=1)) == "Delete 2 of 3 selected connections."
+    assert wording.deletion_sentence(plan_to_delete(2, kept=1)) == "Delete 2 of 3 selected connections."
     assert (
-        wording.deletion_question(plan_to_delete(5, breaking=2, kept=4))
+        wording.deletion_sentence(plan_to_delete(5, breaking=2, kept=4))
         == "Delete 5 of 9 selected connections, 2 of them in use (breaks 4 running environments)."
     )
 
@@ -202,13 +202,13 @@ def test_the_request_for_consent_contains_the_words_to_type() -> None:
 
 
 @given(server_texts)
-def test_no_name_steers_the_terminal_at_the_question(name: str) -> None:
-    question = wording.deletion_question(plan_to_delete(1, name=name))
+def test_control_characters_in_a_name_are_escaped_in_the_question(name: str) -> None:
+    question = wording.deletion_sentence(plan_to_delete(1, name=name))
     assert question.isprintable()
     assert len(question) < 2_000
 
 
 def test_a_long_name_is_cut_in_the_question() -> None:
-    question = wording.deletion_question(plan_to_delete(1, name="a\x1b[2J\u202e\r\n" + "b" * 500))
+    question = wording.deletion_sentence(plan_to_delete(1, name="a\x1b[2J\u202e\r\n" + "b" * 500))
     assert question.isprintable()
     assert len(question) < 300

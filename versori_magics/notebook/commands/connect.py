@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from versori_magics.api.auth import choose_scheme, token_expiry
 from versori_magics.notebook.display.results import Summary
 from versori_magics.notebook.magic_hints import magic_hints
-from versori_magics.notebook.session import CURRENT
+from versori_magics.notebook.session import SESSION
 from versori_magics.notebook.validation import check_text
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def connect(
     context: str | None = None, *, server: str | None = None, org: str | None = None, auth: AuthScheme | None = None
 ) -> Summary:
-    """Connect to a server and an organisation; sends nothing.
+    """Choose a server, an organisation and a token; sends nothing.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def connect(
         if value != "":  # a blank one counts as absent
             check_text(name, value)
     arguments = {"context": context, "server": server, "organisation": org, "auth": auth}
-    settings = CURRENT.connect(arguments)
+    settings = SESSION.connect(arguments)
     if settings.token is None:
-        settings = CURRENT.connect({**arguments, "token": ask_for_token(settings.server)})
+        settings = SESSION.connect({**arguments, "token": ask_for_token(settings.server)})
     return _summarise(settings)
 
 
@@ -62,5 +62,5 @@ def _summarise(settings: Settings) -> Summary:
     if token is not None:
         expiry = token_expiry(token)
         pairs["token"] = f"{token}, sent as {choose_scheme(token, settings.auth)} ({sources['token']})"
-        pairs["expires"] = expiry.isoformat(sep=" ", timespec="minutes") if expiry else "the token does not say"
-    return Summary("Connected", pairs)
+        pairs["expires"] = expiry.isoformat(sep=" ", timespec="minutes") if expiry else "unknown"
+    return Summary("Connection settings", pairs)

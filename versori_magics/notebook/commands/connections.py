@@ -14,7 +14,7 @@ from versori_magics.inventory.usage import read_usage
 from versori_magics.notebook.display.dataframes import connections_frame
 from versori_magics.notebook.display.results import ConnectionDetails
 from versori_magics.notebook.magic_hints import magic_hints
-from versori_magics.notebook.session import CURRENT
+from versori_magics.notebook.session import SESSION
 from versori_magics.notebook.validation import check_text
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def connections(
     environment: str | None = None,
     usage: bool = False,
 ) -> pd.DataFrame:
-    """List an organisation's connections: all of them, or an error.
+    """List all connections of an organisation; raises if the list is incomplete.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ def connections(
     project, environment : str, optional
         Only those that this project or environment uses, statically or through activations: id or name.
     usage : bool
-        Also find out who uses each. Default False.
+        Add usage columns. Default False.
 
     Returns
     -------
     DataFrame
-        One row for each connection; ``attrs["versori"]`` says where, when and how complete.
+        One row for each connection; ``attrs["versori"]`` records server, organisation, time and completeness.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def connections(
     options = {"system": system, "end_user": end_user, "project": project, "environment": environment}
     for name, value in options.items():
         check_text(name, value)
-    client = CURRENT.client(org)
+    client = SESSION.client(org)
     names, problem = system_names(client)
     if problem and system:
         raise IncompleteError(f"The systems cannot be listed, so connections cannot be filtered by system. {problem}")
@@ -105,7 +105,7 @@ def connection(org: str, id: str) -> ConnectionDetails:  # noqa: A002 - the API'
     NotFoundError
         If there is no such connection.
     """
-    client = CURRENT.client(org)
+    client = SESSION.client(org)
     if not isinstance(id, str):
         raise SelectionError(f"One connection id is needed, not a {type(id).__name__}.")
     return connection_details(client, parse_ids(id)[0])
@@ -113,9 +113,9 @@ def connection(org: str, id: str) -> ConnectionDetails:  # noqa: A002 - the API'
 
 def connection_details(client: Client, connection_id: str) -> ConnectionDetails:
     """Return one connection of a client's organisation with its usage."""
-    model = client.connection(connection_id)
-    system = system_names(client)[0].get(model.system_id or "", "")
-    return ConnectionDetails(model, system, read_usage(client).of(model.id))
+    connection = client.connection(connection_id)
+    system = system_names(client)[0].get(connection.system_id or "", "")
+    return ConnectionDetails(connection, system, read_usage(client).of(connection.id))
 
 
 def _used_in(
@@ -128,12 +128,12 @@ def _used_in(
     """Return the connections that a project or an environment uses."""
     if usage.problems:
         raise IncompleteError(
-            "Usage is not completely known, so connections cannot be filtered by project or environment."
+            "Usage is only partly known, so connections cannot be filtered by project or environment."
             f" {usage.problems[0]}"
         )
     environments = name_lookup.find_environment_ids(client, project, environment)
-    used = {key for key, uses in usage.uses.items() if any(use.environment_id in environments for use in uses)}
-    return Listing([item for item in listing.items if item.id in used], listing.confirmed)
+    used_ids = {key for key, uses in usage.uses.items() if any(use.environment_id in environments for use in uses)}
+    return Listing([item for item in listing.items if item.id in used_ids], listing.confirmed)
 
 
 def _frame(

@@ -1,4 +1,4 @@
-"""plan, delete and resume: review a deletion, carry it out, finish one that was cut off."""
+"""plan, delete and resume: review a deletion, carry it out, finish one that was interrupted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from versori_magics.notebook.display.progress import ProgressDisplay
 from versori_magics.notebook.display.results import DeletionPlan, DeletionReport
 from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.prompts import ask_for_consent
-from versori_magics.notebook.session import CURRENT
+from versori_magics.notebook.session import SESSION
 from versori_magics.notebook.validation import check_number, describe_type
 from versori_magics.settings import MAX_ROWS, MAX_WORKERS, WORKERS, journal_folder
 
@@ -61,9 +61,9 @@ def plan(
     SelectionError
         If the selection contains anything but ids of this organisation; nothing was sent.
     PlatformError
-        If the state of some connection cannot be found out.
+        If the state of a connection cannot be determined.
     """
-    return DeletionPlan.of(CURRENT.workflow(org, protect).prepare(selection, allow_breaking=allow_breaking))
+    return DeletionPlan.of(SESSION.workflow(org, protect).prepare(selection, allow_breaking=allow_breaking))
 
 
 @magic_hints()
@@ -84,18 +84,18 @@ def delete(
     org : str
         ULID, or ``.`` for the connected organisation.
     selection : str, list, Series, DataFrame with a column `id`, or DeletionPlan
-        Connection ids, or the plan to execute. The rows of a plan are looked at again, and those that changed are
+        Connection ids, or the plan to execute. The rows of a plan are checked again, and those that changed are
         kept.
     yes : bool
         Consent in advance, for notebooks that run unattended. Default False: a person is asked.
     max : int
-        A larger selection is refused as a whole. Default 100.
+        Maximum number of selected connections; nothing is sent if there are more. Default 100.
     allow_breaking : collection of str
         Ids that may be deleted although they are static and in use. Default none.
     protect : path, optional
         File of connections that are never deleted. Default: VERSORI_PROTECT.
     workers : int
-        Most requests under way, 1 to 32. Default 8.
+        Maximum number of concurrent requests, 1 to 32. Default 8.
 
     Returns
     -------
@@ -109,31 +109,31 @@ def delete(
     RunStoppedError
         The run ended before its last row; it carries the report and says how to resume.
     KeyboardInterrupt
-        After the stop button, once the report is shown.
+        If the stop button was pressed; the report is shown first.
     """
     check_number("max", max, 1, None)
     check_number("workers", workers, 1, MAX_WORKERS)
-    workflow = CURRENT.workflow(org, protect)
+    workflow = SESSION.workflow(org, protect)
     if isinstance(selection, Plan):
         _refuse_breaking(allow_breaking)
-        if recorded := workflow.recorded_report(selection):
-            return DeletionReport.of(recorded)
+        if report := workflow.recorded_report(selection):
+            return DeletionReport.of(report)
         check_size(len(selection.rows), max)
-        prepared = selection
+        deletion_plan = selection
     else:
-        prepared = workflow.prepare(selection, allow_breaking=allow_breaking, max_rows=max)
-    consent = _agree(prepared, yes=yes)
+        deletion_plan = workflow.prepare(selection, allow_breaking=allow_breaking, max_rows=max)
+    consent = _get_consent(deletion_plan, yes=yes)
     # A person may take hours to answer, and a plan may be older still.
-    is_fresh = prepared is not selection and (consent is None or consent.in_advance)
+    is_fresh = deletion_plan is not selection and (consent is None or consent.in_advance)
     options = _options(workers)
-    return _finish(workflow.execute(prepared, consent, options, is_fresh=is_fresh), options)
+    return _finish(workflow.execute(deletion_plan, consent, options, is_fresh=is_fresh), options)
 
 
 @magic_hints()
 def resume(run: str, *, yes: bool = False, workers: int = WORKERS) -> DeletionReport:
-    """Finish a run that was stopped or cut off.
+    """Finish a run that was stopped or interrupted.
 
-    Its unfinished rows are looked at first: those that are gone, changed or in use now are not sent. Nothing is
+    Its unfinished rows are checked first: those that are gone, changed or in use now are not sent. Nothing is
     deleted that was not in the plan, and consent is asked for again.
 
     Parameters
@@ -143,7 +143,7 @@ def resume(run: str, *, yes: bool = False, workers: int = WORKERS) -> DeletionRe
     yes : bool
         Consent in advance. Default False.
     workers : int
-        Most requests under way, 1 to 32. Default 8.
+        Maximum number of concurrent requests, 1 to 32. Default 8.
 
     Returns
     -------
@@ -163,26 +163,28 @@ def resume(run: str, *, yes: bool = False, workers: int = WORKERS) -> DeletionRe
             f"A run is named by its id, not by {describe_type(run)}.", next_step=NextStep(Action.FIND_RUNS)
         )
     unfinished = find_unfinished_run(run, journal_folder())
-    workflow = CURRENT.workflow(unfinished.report.organisation)
-    remaining = workflow.prepare_resume(unfinished, look=not yes)
-    consent = _agree(remaining, yes=yes)
+    workflow = SESSION.workflow(unfinished.report.organisation)
+    remaining_plan = workflow.prepare_resume(unfinished, recheck=not yes)
+    consent = _get_consent(remaining_plan, yes=yes)
     options = _options(workers)
-    return _finish(workflow.resume(remaining, consent, options), options)
+    return _finish(workflow.resume(remaining_plan, consent, options), options)
 
 
 def _refuse_breaking(allow_breaking: Collection[str]) -> None:
     if not (isinstance(allow_breaking, list | tuple) and not allow_breaking):
-        raise PlanError("A plan itself says what may break.", hint="Pass allow_breaking to plan() instead.")
+        raise PlanError(
+            "allow_breaking cannot be changed when a plan is executed.", hint="Pass allow_breaking to plan() instead."
+        )
 
 
-def _agree(prepared: Plan, *, yes: bool) -> Consent | None:
+def _get_consent(plan: Plan, *, yes: bool) -> Consent | None:
     """Return the consent to a plan; None if it deletes nothing, so that nobody needs to agree."""
-    if not prepared.to_delete:
+    if not plan.to_delete:
         return None
     if yes:
-        return consent_in_advance(prepared)
-    display(DeletionPlan.of(prepared))  # type: ignore[no-untyped-call]  # IPython's
-    return ask_for_consent(prepared)
+        return consent_in_advance(plan)
+    display(DeletionPlan.of(plan))  # type: ignore[no-untyped-call]  # IPython's
+    return ask_for_consent(plan)
 
 
 def _options(workers: int) -> RunOptions:

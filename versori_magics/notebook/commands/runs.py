@@ -1,4 +1,4 @@
-"""runs: the runs that the journals of this machine tell of."""
+"""runs: the runs recorded on this machine."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _read_run(path: Path) -> tuple[Report, RunState]:
         return Report(path.stem, "", "", "", (), ended=False, journal=str(path)), "unreadable"
     report = Report.replay(records, str(path))
     state: RunState = "running" if is_under_way(path) else _state(report)
-    # Without a header, the run was cut off before its first line was complete.
+    # Without a header, the run was interrupted before its first line was complete.
     return report if report.run else msgspec.structs.replace(report, run=path.stem), state
 
 

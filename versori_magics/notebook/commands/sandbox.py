@@ -1,26 +1,27 @@
-"""sandbox: a local platform for this kernel, one at a time, started on a free port and connected to."""
+"""sandbox: start, stop and reset a local emulator, one per kernel, and connect to it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from versori_magics.api.auth import Secret
 from versori_magics.errors import ArgumentError, SandboxError, catch
 from versori_magics.notebook.display.results import Summary
 from versori_magics.notebook.magic_hints import magic_hints
-from versori_magics.notebook.session import CURRENT
+from versori_magics.notebook.session import SESSION
 from versori_magics.notebook.validation import check_number
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
     from versori_magics.emulator import Emulator
+    from versori_magics.notebook.validation import SandboxAction
 
 MAX_CONNECTIONS = 100_000
 _running: list[Emulator] = []  # at most one
 
 
 @magic_hints()
-def sandbox(action: Literal["start", "stop", "reset"] = "start", *, connections: int = 250, seed: int = 1) -> Summary:
+def sandbox(action: SandboxAction = "start", *, connections: int = 250, seed: int = 1) -> Summary:
     """Start a local platform with a made-up organisation, and connect to it.
 
     Parameters
@@ -28,9 +29,9 @@ def sandbox(action: Literal["start", "stop", "reset"] = "start", *, connections:
     action : {'start', 'stop', 'reset'}
         Default ``start``; ``reset`` restores everything that was deleted.
     connections : int
-        How many connections it has, 1 to 100,000. Default 250.
+        Number of connections, 1 to 100,000. Default 250.
     seed : int
-        Each seed gives another organisation. Default 1.
+        Different seeds give different organisations. Default 1.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def _start(connections: int, seed: int) -> Summary:
     if isinstance(emulator, Exception):
         raise SandboxError(one_line(emulator, 300))
     _running.append(emulator)
-    CURRENT.connect(
+    SESSION.connect(
         {
             "server": emulator.url,
             "organisation": emulator.organisation,
@@ -78,14 +79,14 @@ def _start(connections: int, seed: int) -> Summary:
         "connections": f"{connections:,}, all made up",
         "next": "df = %versori_connections . --usage",
     }
-    return Summary("The sandbox is running and connected", pairs)
+    return Summary("Connected to the sandbox", pairs)
 
 
 def _reset() -> Summary:
     emulator = _running_emulator()
-    restored = len(emulator.deleted)
+    restored_connections = len(emulator.deleted_ids)
     emulator.reset()
-    return Summary("The sandbox is as it was at the start", {"server": emulator.url, "restored": restored})
+    return Summary("The sandbox was reset", {"server": emulator.url, "restored": restored_connections})
 
 
 def _stop() -> Summary:
@@ -93,7 +94,7 @@ def _stop() -> Summary:
     emulator = _running_emulator()
     _running.clear()
     emulator.stop()
-    CURRENT.connect({})
+    SESSION.connect({})
     return Summary("The sandbox is stopped", {"server": emulator.url})
 
 

@@ -1,4 +1,4 @@
-"""DataFrames of connections, plans, reports and runs, always with the same columns and dtypes, also when empty."""
+"""DataFrames of connections, plans, reports and runs, always with the same columns and dtypes, even when empty."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.report import Report
     from versori_magics.inventory.usage import ConnectionUsage, OrganisationUsage
 
-# The platform may write Go's zero time if there is no time; in the order of strings, this comes after all its forms.
+# The platform may write Go's zero time if there is no time; this string sorts after every spelling of it.
 ZERO_DAY = "0001-01-01Z"
 SHORTEST_TIME = len("2026-11-24T09:00:00Z")
 UNIT: Literal["us"] = "us"
@@ -47,7 +47,8 @@ def connections_frame(
     usage : OrganisationUsage or None
         Adds the columns `kind`, `in_use`, `used_by` and `running`; None leaves them out.
     server, organisation : str
-        Where they are. ``attrs["versori"]`` records both, the time, and whether the platform's count confirms the list.
+        The connections' server and organisation. ``attrs["versori"]`` records both, the time, and whether the
+        platform's count confirms the list.
 
     Returns
     -------
@@ -212,7 +213,7 @@ def _are_printable(texts: list[str | None]) -> bool:
 
 
 def _times(texts: list[str | None]) -> pd.Series[pd.Timestamp]:
-    """Parse RFC 3339 times; a missing, zero or invalid time becomes NaT, which no filter by age selects."""
+    """Parse RFC 3339 times; a missing, zero or invalid time becomes NaT, so no filter by age selects it."""
     # A shorter text is not a time, but pandas would accept "now", "today" and "-1".
     times = [text if text and len(text) >= SHORTEST_TIME and text > ZERO_DAY else None for text in texts]
     parsed = _parse(times)

@@ -38,7 +38,7 @@ class ProgressDisplay:
         self._updated_at = float("-inf")
 
     def __call__(self, progress: RunProgress) -> None:
-        """Show `progress` if it is the final one, or if the last one is long enough ago."""
+        """Show `progress` if it is the final one, or if enough time has passed since the last update."""
         if self._handle is None or not progress.planned or self._is_final:
             return
         is_final = progress.done == progress.planned or (progress.is_stopping and not progress.in_flight)

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from versori_magics.api.models import Connection
     from versori_magics.inventory.usage import ConnectionUsage
 
+MORE_HINT = "all in .frame"
+
 
 def mime_bundle(
     to_text: Callable[[], str], to_html: Callable[[], str], to_markdown: Callable[[], str] | None = None
 ) -> dict[str, str]:
-    """Return the forms of an object by MIME type.
+    """Return the representations of an object by MIME type.
 
     It never raises, because an object that cannot be shown must not fail the cell that shows it.
     """
@@ -42,7 +44,7 @@ def mime_bundle(
 
 
 class Displayed:
-    """An object with a text and an HTML form, which notebooks, terminals and exports show."""
+    """An object with a text and an HTML representation, which notebooks, terminals and exports show."""
 
     __slots__ = ()
 
@@ -62,6 +64,19 @@ class Displayed:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's
         return self._mime_bundle()
+
+
+class DisplayedWithMarkdown(Displayed):
+    """A displayed object that also has a Markdown representation."""
+
+    __slots__ = ()
+
+    def to_markdown(self) -> str:
+        """Return the object as Markdown."""
+        raise NotImplementedError
+
+    def _mime_bundle(self) -> dict[str, str]:
+        return mime_bundle(self.to_text, self.to_html, self.to_markdown)
 
 
 class PlainText:
@@ -98,7 +113,7 @@ class Summary(Displayed):
         return pairs_html(self.title, self.pairs)
 
 
-class DeletionPlan(Displayed, Plan, frozen=True):
+class DeletionPlan(DisplayedWithMarkdown, Plan, frozen=True):
     """A preview of one deletion: `rows`, `counts`, `digest`, and `frame`."""
 
     @classmethod
@@ -115,21 +130,18 @@ class DeletionPlan(Displayed, Plan, frozen=True):
 
     def to_text(self) -> str:
         """Return the counts and the first rows as plain text."""
-        return plan_text(self)
+        return plan_text(self, MORE_HINT)
 
     def to_html(self) -> str:
         """Return the counts and the rows as HTML that is escaped and bounded."""
-        return plan_html(self)
+        return plan_html(self, MORE_HINT)
 
     def to_markdown(self) -> str:
         """Return the counts and a table of the first rows as Markdown, for an issue, a wiki or a chat."""
         return plan_markdown(self)
 
-    def _mime_bundle(self) -> dict[str, str]:
-        return mime_bundle(self.to_text, self.to_html, self.to_markdown)
 
-
-class DeletionReport(Displayed, Report, frozen=True):
+class DeletionReport(DisplayedWithMarkdown, Report, frozen=True):
     """The outcome of each row of a run: `rows`, `counts`, and `frame`."""
 
     @classmethod
@@ -144,25 +156,15 @@ class DeletionReport(Displayed, Report, frozen=True):
 
         return report_frame(self)
 
-    def raise_for_unfinished(self) -> None:
-        """Raise if a row that was to be deleted was not, for notebooks that run unattended.
-
-        Raises
-        ------
-        UnfinishedError
-            If a row was refused, changed, failed, unknown or not attempted. Rows that the plan kept (in use or
-            protected) raise nothing.
-        """
-        with magic_hints():
-            super().raise_for_unfinished()
+    raise_for_unfinished = magic_hints()(Report.raise_for_unfinished)
 
     def to_text(self) -> str:
         """Return the counts and the first rows as plain text."""
-        return report_text(self, self._hint)
+        return report_text(self, self._hint, MORE_HINT)
 
     def to_html(self) -> str:
         """Return the counts and the rows as HTML that is escaped and bounded."""
-        return report_html(self, self._hint)
+        return report_html(self, self._hint, MORE_HINT)
 
     def to_markdown(self) -> str:
         """Return the counts and a table of the first rows as Markdown, for an issue, a wiki or a chat."""
@@ -170,11 +172,7 @@ class DeletionReport(Displayed, Report, frozen=True):
 
     @property
     def _hint(self) -> str:
-        step = self.next_step
-        return magic_hint(step) if step else ""
-
-    def _mime_bundle(self) -> dict[str, str]:
-        return mime_bundle(self.to_text, self.to_html, self.to_markdown)
+        return magic_hint(self.next_step)
 
 
 @dataclass(frozen=True, repr=False)
@@ -188,7 +186,7 @@ class ConnectionDetails(Displayed):
     system : str
         The name of its system.
     usage : ConnectionUsage
-        Who needs it.
+        Its users.
     """
 
     connection: Connection
@@ -212,7 +210,7 @@ class ConnectionDetails(Displayed):
 
     @property
     def in_use(self) -> bool:
-        """Whether anybody needs it; unknown counts as True."""
+        """Whether it is in use; unknown counts as True."""
         return self.usage.in_use
 
     @property

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from versori_magics.errors import VersoriError
-from versori_magics.notebook.magic_hints import magic_hint
+from versori_magics.notebook.magic_hints import add_magic_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,5 @@ def error_text(error: Exception) -> str:
     """Return the lines of an error that a person reads."""
     if not isinstance(error, VersoriError):
         return f"{type(error).__name__}: {error}"
-    if error.next_step is not None:
-        error.step_text = magic_hint(error.next_step)
+    add_magic_hint(error)
     return str(error)

@@ -83,7 +83,7 @@ class ConnectionTable(anywidget.AnyWidget):
     def __init__(self) -> None:
         self.errors: list[str] = []
         self._lock = threading.RLock()  # held until the message about a change is sent
-        self._callback_lock = threading.RLock()  # held while callbacks run: the last call gets the last selection
+        self._callback_lock = threading.RLock()  # held while callbacks run: the last call sees the newest selection
         self._callbacks: list[Callable[[tuple[str, ...]], None]] = []
         self._positions: dict[str, int] = {}
         self._rows = b'{"id":[]}'

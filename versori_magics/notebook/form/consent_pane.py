@@ -10,8 +10,8 @@ from versori_magics.cleanup.consent import required_words, typed_consent
 from versori_magics.cleanup.plan import Verdict
 from versori_magics.notebook.form import widgets
 from versori_magics.presentation.html import plan_html
-from versori_magics.presentation.wording import NOTHING_TO_DELETE, deletion_question
-from versori_magics.text import number_of, one_line
+from versori_magics.presentation.wording import NOTHING_TO_DELETE, deletion_sentence
+from versori_magics.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.consent import Consent
     from versori_magics.cleanup.plan import Plan, PlanRow
 
+MORE_HINT = "all in the form's .plan.frame"
 MAX_BREAK_OFFERS = 50  # checkboxes; to break more, use the magic
 
 
@@ -29,7 +30,7 @@ class ConsentPane:
     ----------
     agree : callable
         (plan, consent) -> None. Executes the plan.
-    plan_again : callable
+    replan : callable
         (ids that may break) -> None. Makes the plan again.
     go_back : callable
         () -> None. Discards the plan.
@@ -38,11 +39,11 @@ class ConsentPane:
     def __init__(
         self,
         agree: Callable[[Plan, Consent], None],
-        plan_again: Callable[[Sequence[str]], None],
+        replan: Callable[[Sequence[str]], None],
         go_back: Callable[[], None],
     ) -> None:
         self._agree = agree
-        self._plan_again = plan_again
+        self._replan = replan
         self._plan: Plan | None = None
         self._plan_area = widgets.html_area("plan")
         self._break_offers = ipywidgets.VBox([])
@@ -61,11 +62,11 @@ class ConsentPane:
         """Show a plan; `offer_breaking` also offers to break each row in use."""
         was_hidden = self.box.layout.display == "none"
         self._plan = plan
-        self._plan_area.value = plan_html(plan)
+        self._plan_area.value = plan_html(plan, MORE_HINT)
         self._typed.value = ""
         self._delete_button.disabled = True
         if plan.to_delete:
-            self._question.value = deletion_question(plan)
+            self._question.value = deletion_sentence(plan)
             self._instruction.value = f"To delete, type: {required_words(plan)}"
         else:
             self._question.value, self._instruction.value = NOTHING_TO_DELETE, ""
@@ -82,11 +83,11 @@ class ConsentPane:
         self.box.layout.display = "none"
 
     def _offer_breaking(self, plan: Plan) -> tuple[ipywidgets.Widget, ...]:
-        """Return a checkbox for each row in use whose deletion the platform would not refuse."""
+        """Return a checkbox for each row in use, except dynamic ones, which the platform refuses to delete."""
         rows = [row for row in plan.rows if row.breaking or (row.verdict == Verdict.IN_USE and row.kind != "dynamic")]
         if not rows:
             return ()
-        heading = f"{number_of(len(rows), 'row')} in use: kept, unless you tick it and agree to break it."
+        heading = _break_heading(len(rows))
         checkboxes = [self._break_checkbox(row) for row in rows[:MAX_BREAK_OFFERS]]
         hidden = len(rows) - len(checkboxes)
         more = [widgets.text_line("more", f"… and {hidden:,} more: use %versori_delete … --break")] if hidden else []
@@ -103,7 +104,7 @@ class ConsentPane:
 
     def _on_ticking(self, _change: object) -> None:
         checkboxes = [child for child in self._break_offers.children if isinstance(child, ipywidgets.Checkbox)]
-        self._plan_again([checkbox.connection_id for checkbox in checkboxes if checkbox.value])
+        self._replan([checkbox.connection_id for checkbox in checkboxes if checkbox.value])
 
     def _on_typing(self, _change: object) -> None:
         self._delete_button.disabled = self._plan is None or typed_consent(self._plan, self._typed.value) is None
@@ -114,3 +115,9 @@ class ConsentPane:
         if plan and consent:
             self._delete_button.disabled = True  # a second click must do nothing
             self._agree(plan, consent)
+
+
+def _break_heading(rows: int) -> str:
+    if rows == 1:
+        return "1 connection is in use and will be kept, unless you tick it and agree to break it."
+    return f"{rows:,} connections are in use and will be kept, unless you tick them and agree to break them."

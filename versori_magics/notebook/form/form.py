@@ -19,9 +19,9 @@ from versori_magics.notebook.form.connection_table import ConnectionTable, table
 from versori_magics.notebook.form.consent_pane import ConsentPane
 from versori_magics.notebook.form.run_pane import RunPane
 from versori_magics.notebook.form.single_connection_pane import SingleConnectionPane
-from versori_magics.notebook.form.unattended import refuse_if_nobody_can_click
+from versori_magics.notebook.form.unattended import require_interactive_frontend
 from versori_magics.notebook.magic_hints import magic_hints
-from versori_magics.notebook.session import CURRENT, workflow_for
+from versori_magics.notebook.session import SESSION, workflow_for
 from versori_magics.presentation.wording import outcome_reason
 from versori_magics.text import number_of
 
@@ -37,22 +37,9 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.selection import Selection
     from versori_magics.notebook.display.results import ConnectionDetails
 
-INSTEAD = "use df = %versori_connections . --usage\nand %versori_delete . SELECTION --dry-run."
+WITHOUT_WIDGETS = "use df = %versori_connections . --usage\nand %versori_delete . CONN --dry-run."
 # An exported notebook shows this below the place of the widget.
-NO_RUN = (
-    "No run has ended while this page was open; the report of the next one is kept here.\n"
-    f"If no form is shown above, {INSTEAD}"
-)
-
-
-class _MimeBundle:
-    """An object with given mime types."""
-
-    def __init__(self, bundle: dict[str, object]) -> None:
-        self._bundle = bundle
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:  # noqa: ARG002 - IPython's signature
-        return self._bundle
+NO_REPORT = f"No run yet; the report of the next run will appear here.\nIf no form is shown above, {WITHOUT_WIDGETS}"
 
 
 class Form:
@@ -74,15 +61,15 @@ class Form:
     """
 
     def __init__(self, org: str = ".") -> None:
-        refuse_if_nobody_can_click()
-        self._client = CURRENT.client(org)
+        require_interactive_frontend()
+        self._client = SESSION.client(org)
         self.frame: pd.DataFrame | None = None
         self.plan: DeletionPlan | None = None
         self.report: DeletionReport | None = None
         self._record: DisplayHandle | None = None
-        self._is_resuming = False  # whether the plan that is shown is the rest of the last run
+        self._is_resuming = False  # whether the shown plan is the unfinished part of the last run
         self._plan_client: Client = self._client  # of the plan that is shown
-        self._run_client: Client = self._client  # of the last run, which is resumed nowhere else
+        self._run_client: Client = self._client  # of the last run, which is resumed with the same client
         self._jobs = BackgroundJobs(self._show_busy, self._show_error)
         self._build()
         self.refresh()
@@ -93,7 +80,7 @@ class Form:
         self._single = SingleConnectionPane(self._client.organisation, self._look_up, self._preview_one)
         self.table = ConnectionTable()
         self.table.on_selection(self._on_selection)
-        self._consent = ConsentPane(self._on_agreement, self._plan_again, self._go_back)
+        self._consent = ConsentPane(self._on_agreement, self._replan, self._go_back)
         self._run = RunPane(self._retry)
         self._preview_button = widgets.button(
             "Preview deletion", "preview", self._preview_selection, style="primary", enabled=False
@@ -102,7 +89,7 @@ class Form:
         buttons = ipywidgets.HBox([self._refresh_button, self._preview_button])
         origin = f"{self._client.server}, organisation {self._client.organisation}"
         self._tabs = ipywidgets.Tab(
-            [ipywidgets.VBox([buttons, self.table]), self._single.box], titles=("Connections", "One id")
+            [ipywidgets.VBox([buttons, self.table]), self._single.box], titles=("Connections", "Single connection")
         )
         panes = [self._tabs, self._consent.box, self._run.box]
         self.box = ipywidgets.VBox([widgets.text_line("where", origin), self._status, self._error, *panes])
@@ -120,7 +107,8 @@ class Form:
         with magic_hints():
             ids = resolve_selection(selection, self._client.server, self._client.organisation)
         if self.frame is not None and (missing := set(ids) - set(self.frame["id"])):
-            raise SelectionError(f"{number_of(len(missing), 'id')} of the selection are not in the table.")
+            verb = "is" if len(missing) == 1 else "are"
+            raise SelectionError(f"{number_of(len(missing), 'selected id')} {verb} not in the table.")
         self.table.select(ids)
 
     def refresh(self) -> None:
@@ -134,15 +122,15 @@ class Form:
         """Show the widget, and below it a record that a saved notebook keeps: the last report as a static table."""
         summary = self._summary()
         text = {"text/plain": summary, "text/html": widgets.note(summary)}
-        display(_MimeBundle({**self.box._repr_mimebundle_(), **text}))  # type: ignore[no-untyped-call]
-        record = PlainText(NO_RUN) if self.report is None else self.report
+        display({**self.box._repr_mimebundle_(), **text}, raw=True)  # type: ignore[no-untyped-call]  # IPython's
+        record = PlainText(NO_REPORT) if self.report is None else self.report
         self._record = display(record, display_id=True)  # type: ignore[no-untyped-call]  # IPython's
 
     def _summary(self) -> str:
         lines = [f"Form for organisation {self._client.organisation} of {self._client.server}."]
         if self.report is not None:
             lines.append(f"Last run: {self.report.summary}.")
-        lines.append(f"It needs a notebook with widgets; elsewhere {INSTEAD}")
+        lines.append(f"It needs a notebook that shows widgets. Without one, {WITHOUT_WIDGETS}")
         return "\n".join(lines)
 
     def _show_busy(self, description: str) -> None:
@@ -175,17 +163,17 @@ class Form:
 
     def _look_up(self, organisation: str, connection: str, then: Callable[[ConnectionDetails], None]) -> bool:
         def work() -> None:
-            then(connection_details(CURRENT.client(organisation), connection))
+            then(connection_details(SESSION.client(organisation), connection))
 
         return self._start("Looking it up …", work)
 
     def _preview_one(self, organisation: str, connection: str) -> None:
-        self._preview(CURRENT.client(organisation), (connection,), ())
+        self._preview(SESSION.client(organisation), (connection,), ())
 
     def _preview_selection(self) -> None:
         self._preview(self._client, self.table.selection, ())
 
-    def _plan_again(self, breaking: Sequence[str]) -> None:
+    def _replan(self, breaking: Sequence[str]) -> None:
         if self.plan is not None:
             self._preview(self._plan_client, tuple(row.id for row in self.plan.rows), tuple(breaking))
 
@@ -193,7 +181,7 @@ class Form:
         def work() -> None:
             self._show_plan(client, workflow_for(client).prepare(ids, allow_breaking=breaking), is_resuming=False)
 
-        self._start("Finding out who uses them …", work)
+        self._start("Checking who uses them …", work)
 
     def _show_plan(self, client: Client, plan: Plan, *, is_resuming: bool) -> None:
         self._set_plan(client, plan, is_resuming=is_resuming)
@@ -252,7 +240,7 @@ class Form:
         plan = workflow.prepare_resume(find_unfinished_run(run, workflow.journal_folder))
         if plan.to_delete:
             self._show_plan(client, plan, is_resuming=True)
-        else:  # nothing is left to send: record what happened to the rows
+        else:  # nothing is left to send: only record the outcomes
             self._set_plan(client, plan, is_resuming=True)
             self._execute(client, plan, None, is_resuming=True)
 

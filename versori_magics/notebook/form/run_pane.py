@@ -9,7 +9,6 @@ import ipywidgets
 from versori_magics.cleanup.stop_button import StopButton
 from versori_magics.notebook.form import widgets
 from versori_magics.presentation.wording import progress_line
-from versori_magics.text import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.executor import RunProgress
     from versori_magics.cleanup.report import Report
 
+CANCELLED = "Cancelled: nothing more is sent; requests in flight finish."
 NOTE = "Cancel stops this run. The kernel's stop button and closing the tab do not."
+REASONS = "The reasons are in the report below and in the form's .report."
 
 
 class RunPane:
@@ -31,6 +32,7 @@ class RunPane:
 
     def __init__(self, retry: Callable[[], None]) -> None:
         self.stop_button = StopButton()
+        self._is_cancelled = False
         self._bar = ipywidgets.IntProgress(min=0, max=1, layout=ipywidgets.Layout(width="24em"))
         self._bar.add_class("vs-bar")
         self._progress = widgets.text_line("progress")
@@ -44,8 +46,9 @@ class RunPane:
         self.box.layout.display = "none"
 
     def begin(self) -> StopButton:
-        """Prepare for a run, Cancel first, and return the button that ends it."""
+        """Prepare for a run (Cancel works first) and return its stop button."""
         self.stop_button = StopButton()
+        self._is_cancelled = False
         self._cancel_button.disabled = False
         self._retry_button.disabled = True
         self._retry_button.layout.display = "none"
@@ -74,16 +77,19 @@ class RunPane:
         if report is None:
             self.box.layout.display = "none"
             return
-        self._result.value = (
-            f"Finished: {report.summary}. Each row of the table shows its reason; form.report has everything."
-        )
+        self._result.value = f"{self._result_sentence(report)} {REASONS}"
         self._retry_button.disabled = not report.unfinished
         self._retry_button.layout.display = "" if report.unfinished else "none"
 
+    def _result_sentence(self, report: Report) -> str:
+        if not report.stopped:
+            return f"Finished: {report.summary}."
+        if self._is_cancelled:
+            return f"Cancelled: {report.summary}."
+        return f"The run ended early: {report.stopped}. {report.summary}."
+
     def _on_cancel(self) -> None:
+        self._is_cancelled = True
         self.stop_button.stop.set()
         self._cancel_button.disabled = True
-        remaining = max(0, int(self._bar.max) - int(self._bar.value))
-        self._progress.value = (
-            f"Cancelled: nothing more is sent; requests in flight finish ({number_of(remaining, 'row')} not done)."
-        )
+        self._progress.value = CANCELLED

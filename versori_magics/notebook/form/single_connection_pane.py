@@ -1,4 +1,4 @@
-"""The pane for one connection id: checked while it is typed, and looked up before anything can be done with it."""
+"""The pane for one connection id: checked while it is typed, and looked up before its deletion can be previewed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SingleConnectionPane:
     look_up : callable
         (organisation, id, then) -> bool. Looks a connection up and calls `then` with it; False if the form is busy.
     preview : callable
-        (organisation, id) -> None.
+        (organisation, id) -> None. Previews the deletion of the connection that was looked up last.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Tells whether somebody can click, so that a form that nobody sees does not pass for work that was done."""
+"""Refuses to show the form in an unattended notebook."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ipykernel.kernelbase import Kernel
 
 
-def refuse_if_nobody_can_click() -> None:
-    """Raise if a tool runs the notebook unattended: the cell would be green with nothing done.
+def require_interactive_frontend() -> None:
+    """Raise if a tool runs the notebook: the cell would succeed although nothing was deleted.
 
     Raises
     ------
@@ -24,8 +24,8 @@ def refuse_if_nobody_can_click() -> None:
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is not None and not _can_click(kernel):
         raise VersoriError(
-            "The form needs a person who clicks, but this notebook is run by a tool. Nothing was done.",
-            hint="Use %versori_delete ORG SELECTION --yes; notebooks/cleanup-runbook.ipynb shows how.",
+            "The form needs a person to click, but this notebook is run by a tool. Nothing was done.",
+            hint="Use %versori_delete ORG CONN --yes instead.",
         )
 
 

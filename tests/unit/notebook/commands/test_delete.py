@@ -38,11 +38,11 @@ def test_a_selection_larger_than_the_limit_is_refused_as_a_whole(
 ) -> None:
     platform.reset(world(free=rows))
     options = {} if limit is None else {"max": limit}
-    with pytest.raises(PlanError, match=f"{rows} connections are selected, but at most {limit or 100}"):
+    with pytest.raises(PlanError, match=f"{rows} connections are selected; the maximum is {limit or 100}"):
         versori.delete(".", platform.world.free, yes=True, **options)
     assert platform.requests == []
     plan = versori.plan(".", platform.world.free)
-    with pytest.raises(PlanError, match="at most"):
+    with pytest.raises(PlanError, match=f"the maximum is {limit or 100}"):
         versori.delete(".", plan, yes=True, **options)
     assert platform.deletes == []
     assert outcome_counts(versori.delete(".", plan, yes=True, max=rows)) == {"deleted": rows}
@@ -50,22 +50,22 @@ def test_a_selection_larger_than_the_limit_is_refused_as_a_whole(
 
 @pytest.mark.parametrize("value", [0, -1, 33, 1.5, "8", True, None, float("inf")])
 def test_workers_is_a_whole_number_from_1_to_32(platform: HostilePlatform, value: Any) -> None:
-    with pytest.raises(ArgumentError, match="workers takes a whole number from 1 to 32"):
+    with pytest.raises(ArgumentError, match="workers must be a whole number from 1 to 32"):
         versori.delete(".", platform.world.free, yes=True, workers=value)
-    with pytest.raises(ArgumentError, match="workers takes a whole number from 1 to 32"):
+    with pytest.raises(ArgumentError, match="workers must be a whole number from 1 to 32"):
         versori.resume(ULID, workers=value)
     assert platform.requests == []
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "8", True, None])
 def test_max_is_a_whole_number_from_1_up(platform: HostilePlatform, value: Any) -> None:
-    with pytest.raises(ArgumentError, match="max takes a whole number from 1 up"):
+    with pytest.raises(ArgumentError, match="max must be a whole number of at least 1"):
         versori.delete(".", platform.world.free, yes=True, max=value)
     assert platform.requests == []
 
 
 @pytest.mark.parametrize("workers", [1, 3, 32])
-def test_there_are_never_more_requests_under_way_than_workers(platform: HostilePlatform, workers: int) -> None:
+def test_there_are_never_more_concurrent_requests_than_workers(platform: HostilePlatform, workers: int) -> None:
     platform.reset(world(free=64), latency=0.02)
     plan = versori.plan(".", platform.world.free)
     platform.reset(world(free=64), latency=0.02)
@@ -197,7 +197,7 @@ def test_an_expired_token_stops_the_run_with_an_error_that_says_how_to_resume(
         versori.delete(".", platform.world.free, yes=True)
     report = caught.value.report
     assert caught.value.lines() == [
-        "The run ended early: the platform no longer accepts the token (401).",
+        "The run ended early: the platform no longer accepts the token (401): renew it before you resume.",
         caught.value.particulars(),
         f"To finish the run: %versori_resume {report.run}",
     ]

@@ -31,36 +31,36 @@ def all_ids(platform: HostilePlatform) -> list[str]:
         (None, "The selection is None"),
         ("", "The selection is blank"),
         ("  ", "The selection is blank"),
-        ("x", "a text of 1 characters"),
-        (f"{ULID_1} --yes", "a text of 32 characters"),
-        (f"{ULID_1},{ULID_2}", "a text of 53 characters"),
-        ("../../projects/x", "a text of 16 characters"),
-        (ULID_1[:-1], "a text of 25 characters"),
+        ("x", "a string of 1 character"),
+        (f"{ULID_1} --yes", "a string of 32 characters"),
+        (f"{ULID_1},{ULID_2}", "a string of 53 characters"),
+        ("../../projects/x", "a string of 16 characters"),
+        (ULID_1[:-1], "a string of 25 characters"),
         (b"01ARZ3NDEKTSV4RRFFQ69G5FAV", "a bytes"),
         (True, "the bool True"),
-        (3, "the int 3"),
-        (3.5, "the float 3.5"),
+        (3, "the number 3"),
+        (3.5, "the number 3.5"),
         ({ULID_1: ULID_2}, "a dict"),
         ([ULID_1, ""], "Item 2 of the selection is blank"),
         ([ULID_1, None], "Item 2 of the selection is None"),
-        ([ULID_1, float("nan")], "Item 2 of the selection is the float nan"),
-        ([3.5], "the float 3.5"),
+        ([ULID_1, float("nan")], "Item 2 of the selection is the number nan"),
+        ([3.5], "the number 3.5"),
         ([[ULID_1]], "Item 1 of the selection is a list"),
         ([b"x"], "a bytes"),
         (pd.Series([ULID_1, None]), "Item 2 of the selection is"),
-        (pd.Series([1.0, 2.0]), "the float 1.0"),
+        (pd.Series([1.0, 2.0]), "the number 1.0"),
         (pd.Series([ULID_1, pd.NA], dtype="string"), "Item 2 of the selection is a NAType"),
-        (pd.Series([ULID_1, 5], dtype=object), "the int 5"),
+        (pd.Series([ULID_1, 5], dtype=object), "the number 5"),
         (pd.DataFrame({"name": [ULID_1]}), "does not have exactly one column 'id'"),
         (pd.DataFrame([[ULID_1, ULID_2]], columns=["id", "id"]), "does not have exactly one column 'id'"),
         (pd.DataFrame({"id": [ULID_1, float("nan")]}), "Item 2 of the selection is"),
-        (pd.DataFrame({"id": [1.5]}), "the float 1.5"),
-        (pd.DataFrame({"id": [ULID_1], "organisation_id": [ULID_2]}), f"is of organisation {ULID_2}"),
-        (pd.DataFrame({"id": [ULID_1], "organisation_id": [None]}), "is of organisation"),
+        (pd.DataFrame({"id": [1.5]}), "the number 1.5"),
+        (pd.DataFrame({"id": [ULID_1], "organisation_id": [ULID_2]}), f"is from organisation {ULID_2}"),
+        (pd.DataFrame({"id": [ULID_1], "organisation_id": [None]}), "is from organisation"),
     ],
 )
 @pytest.mark.parametrize("function", ["plan", "delete"])
-def test_a_selection_that_is_not_certainly_ids_is_rejected_before_any_request(
+def test_an_invalid_selection_is_rejected_before_any_request(
     platform: HostilePlatform, function: str, selection: Any, message: str
 ) -> None:
     options = {"yes": True} if function == "delete" else {}
@@ -80,7 +80,7 @@ def test_a_selection_of_another_server_or_organisation_is_rejected(
     frame = versori.connections(".", usage=True)
     frame.attrs["versori"].update(origin)
     requests = len(platform.requests)
-    with pytest.raises(SelectionError, match="The selection is of"):
+    with pytest.raises(SelectionError, match="The selection is from"):
         versori.delete(".", select(frame), yes=True)
     assert len(platform.requests) == requests
 
@@ -167,11 +167,9 @@ def test_only_named_static_connections_break_and_dynamic_ones_never(platform: Ho
 
 
 @pytest.mark.parametrize("breaking", [[ULID_1], ULID_1, True, pd.Series([ULID_1, ULID_2])])
-def test_what_may_break_is_an_argument_of_plan_and_not_of_its_execution(
-    platform: HostilePlatform, breaking: Any
-) -> None:
+def test_allow_breaking_is_rejected_with_a_plan(platform: HostilePlatform, breaking: Any) -> None:
     plan = versori.plan(".", platform.world.free)
-    with pytest.raises(PlanError, match="A plan itself says what may break"):
+    with pytest.raises(PlanError, match="allow_breaking cannot be changed when a plan is executed"):
         versori.delete(".", plan, yes=True, allow_breaking=breaking)
     assert platform.deletes == []
 
@@ -201,7 +199,7 @@ def test_an_executed_plan_returns_its_report_without_asking_and_whatever_its_siz
     assert stdin.read() == "delete 5\n"
 
 
-def test_the_rows_of_an_older_plan_are_looked_at_again(platform: HostilePlatform) -> None:
+def test_the_rows_of_an_older_plan_are_checked_again(platform: HostilePlatform) -> None:
     plan = versori.plan(".", platform.world.free)
     with platform.lock:
         platform.world.activate(platform.world.free[0])
@@ -226,7 +224,7 @@ def test_a_plan_of_another_organisation_or_server_is_rejected(
     assert len(platform.requests) == requests
 
 
-def test_a_connection_whose_state_cannot_be_found_out_makes_no_plan(platform: HostilePlatform) -> None:
+def test_plan_fails_if_a_connection_cannot_be_read(platform: HostilePlatform) -> None:
     platform.on("GET", "/connections/", error(403, message="not yours"), times=FOREVER)
     with pytest.raises(PlatformError, match="not yours"):
         versori.plan(".", platform.world.free)

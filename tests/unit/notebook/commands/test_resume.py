@@ -145,7 +145,7 @@ def test_a_run_that_another_kernel_executes_is_not_resumed_and_nobody_is_asked(
     requests = len(platform.requests)
     stdin = type_at_terminal("delete 20\n")
     journal = Journal.reopen(tmp_path / "runs", stopped_run)
-    with pytest.raises(JournalError, match=f"The run {stopped_run} is under way in this or another kernel"):
+    with pytest.raises(JournalError, match=f"The run {stopped_run} is already running in this or another kernel"):
         versori.resume(stopped_run, **options)
     assert len(platform.requests) == requests
     assert stdin.read() == "delete 20\n"
@@ -166,7 +166,7 @@ def test_a_run_that_another_kernel_resumes_while_a_person_decides_is_not_resumed
             return "delete 20\n"
 
     monkeypatch.setattr("sys.stdin", SlowPerson())
-    with pytest.raises(JournalError, match="is under way in this or another kernel"):
+    with pytest.raises(JournalError, match="is already running in this or another kernel"):
         versori.resume(stopped_run)
     assert len(platform.deletes) == sent
     journals[0].close()
@@ -202,7 +202,7 @@ def test_a_run_of_another_organisation_is_resumed_in_its_own(
     assert outcome_counts(versori.resume(stopped_run, yes=True)) == {"deleted": 30}
 
 
-# What is looked at again.
+# Which rows are checked again.
 
 
 def test_rows_that_were_protected_since_are_kept(
@@ -216,7 +216,7 @@ def test_rows_that_were_protected_since_are_kept(
 
 
 @pytest.mark.parametrize("options", [{}, {"yes": True}])
-def test_a_run_whose_rows_cannot_be_looked_at_sends_nothing_and_can_be_resumed_later(
+def test_a_run_whose_rows_cannot_be_checked_sends_nothing_and_can_be_resumed_later(
     platform: HostilePlatform, stopped_run: str, type_at_terminal: TypeText, options: dict[str, bool]
 ) -> None:
     sent = len(platform.deletes)

@@ -21,7 +21,7 @@ def _stopped() -> Iterator[None]:
 
 def test_the_sandbox_is_connected_when_it_starts_and_can_be_cleaned_up() -> None:
     summary = versori.sandbox(connections=40)
-    assert summary.title == "The sandbox is running and connected"
+    assert summary.title == "Connected to the sandbox"
     assert summary.pairs["connections"] == "40, all made up"
     assert str(summary.pairs["server"]).startswith("http://127.0.0.1:")
     frame = versori.connections(".", usage=True)
@@ -56,7 +56,7 @@ def test_a_second_start_replaces_the_running_sandbox() -> None:
     versori.sandbox(connections=5)
     first = sandbox._running[0]
     second_url = versori.sandbox(connections=6).pairs["server"]
-    assert not first.running
+    assert not first.is_running
     assert len(sandbox._running) == 1
     assert len(versori.connections(".")) == 6
     assert sandbox._running[0].url == second_url
@@ -105,12 +105,12 @@ def test_an_unknown_action_is_rejected(action: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"connections": 0}, "connections takes a whole number from 1 to 100000"),
-        ({"connections": 100_001}, "connections takes a whole number"),
-        ({"connections": "5"}, "connections takes a whole number"),
-        ({"connections": 5.0}, "connections takes a whole number"),
-        ({"seed": -1}, "seed takes a whole number from 0 up"),
-        ({"seed": None}, "seed takes a whole number"),
+        ({"connections": 0}, "connections must be a whole number from 1 to 100000"),
+        ({"connections": 100_001}, "connections must be a whole number"),
+        ({"connections": "5"}, "connections must be a whole number"),
+        ({"connections": 5.0}, "connections must be a whole number"),
+        ({"seed": -1}, "seed must be a whole number of at least 0"),
+        ({"seed": None}, "seed must be a whole number"),
     ],
 )
 def test_an_invalid_number_starts_nothing(options: dict[str, Any], message: str) -> None:

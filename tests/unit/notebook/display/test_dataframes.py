@@ -138,7 +138,7 @@ def test_every_value_of_a_connection_is_in_its_column() -> None:
     }
 
 
-def test_the_attributes_of_a_frame_tell_its_origin_and_whether_the_list_is_confirmed() -> None:
+def test_the_attributes_of_a_frame_record_its_origin_and_whether_the_list_is_confirmed() -> None:
     origin = frame(full).attrs["versori"]
     assert (origin["server"], origin["organisation"], origin["completeness"]) == ("https://s", ORGANISATION, "complete")
     assert pd.Timestamp(origin["time"]) > pd.Timestamp("2026-01-01T00:00Z")
@@ -146,7 +146,7 @@ def test_the_attributes_of_a_frame_tell_its_origin_and_whether_the_list_is_confi
     assert frame(usage=OrganisationUsage(problems=("x",))).attrs["versori"]["usage_problems"] == ["x"]
 
 
-def test_a_part_of_a_frame_still_tells_its_origin() -> None:
+def test_a_part_of_a_frame_keeps_the_record_of_its_origin() -> None:
     df = frame(full, connection(), usage=used)
     for selected in (df[df["in_use"]], df["id"], df.query("in_use"), df.sort_values("name")["id"]):
         assert selected.attrs["versori"]["organisation"] == ORGANISATION
@@ -294,7 +294,7 @@ def test_any_text_instead_of_a_time_gives_the_same_dtypes(times: list[str | None
         },
     )
 )
-def test_no_connection_from_the_server_steers_a_terminal(fields: dict[str, Any]) -> None:
+def test_control_characters_are_escaped_in_connections(fields: dict[str, Any]) -> None:
     usage = OrganisationUsage({CONNECTION_ID: [Use("dynamic", "a\x1b", "P", "\u202e", "E", "\x00", "\x9b")]}, ("\x1b",))
     df = frame(connection(**fields), usage=usage)
     assert dtypes(df) == {**CONNECTIONS, **USAGE}
@@ -361,7 +361,7 @@ def test_a_row_of_a_report_contains_everything_that_the_platform_said() -> None:
 
 
 @given(texts, texts, texts)
-def test_no_plan_or_report_steers_a_terminal(first: str, second: str, third: str) -> None:
+def test_control_characters_are_escaped_in_plans_and_reports(first: str, second: str, third: str) -> None:
     fields = (FieldError(first, second), FieldError(second, third))
     row = ReportRow(CONNECTION_ID, first, Outcome.REFUSED, 400, second, third, fields, first)
     for df in (

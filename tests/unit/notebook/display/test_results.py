@@ -49,7 +49,7 @@ def deletion_report(*rows: ReportRow, **options: Any) -> DeletionReport:
 
 
 RESULTS = [
-    (Summary("Connected", {"server": "https://s"}), set()),
+    (Summary("Connection settings", {"server": "https://s"}), set()),
     (deletion_plan(), {"text/markdown"}),
     (deletion_report(), {"text/markdown"}),
     (details(name="One"), set()),
@@ -79,7 +79,7 @@ def test_a_repr_never_raises() -> None:
     assert repr(DeletionPlan(RUN, "s", "O", "", (Broken(),))).startswith("<not shown")  # type: ignore[arg-type]
 
 
-def test_a_bundle_with_a_form_that_fails_names_the_error() -> None:
+def test_a_representation_that_fails_is_replaced_by_the_name_of_the_error() -> None:
     def fail() -> str:
         raise ZeroDivisionError
 

@@ -91,14 +91,14 @@ def test_a_selection_is_reviewed_and_deleted_after_the_required_words(platform: 
     assert form.report.run == form.plan.id
     assert platform.deleted == set(platform.world.free)
     assert set(form.table.selection) == set(platform.world.static)
-    assert count_usage_scans(platform) == 3  # the list, the plan, and the second look after the consent
+    assert count_usage_scans(platform) == 3  # the list, the plan, and the recheck after the consent
 
 
 def test_ticking_a_row_in_use_makes_a_plan_that_breaks_it(platform: HostilePlatform) -> None:
     form = open_form()
     static = platform.world.static[0]
     preview(form, [platform.world.free[0], static])
-    form._plan_again([static])
+    form._replan([static])
     wait_until_idle(form)
     assert form.plan is not None
     assert form.plan.breaking == (static,)
@@ -146,9 +146,9 @@ def test_back_hides_the_plan_and_deletes_nothing(platform: HostilePlatform) -> N
 
 def test_ids_that_are_not_in_the_table_cannot_be_selected(platform: HostilePlatform) -> None:
     form = open_form()
-    with pytest.raises(SelectionError, match="1 id of the selection are not in the table"):
+    with pytest.raises(SelectionError, match="1 selected id is not in the table"):
         form.selection = [OTHER_ORGANISATION]
-    with pytest.raises(SelectionError, match="a text of 1 characters"):
+    with pytest.raises(SelectionError, match="a string of 1 character"):
         form.selection = ["x"]
     assert form.selection.empty
 
@@ -172,6 +172,14 @@ def stopped_form(platform: HostilePlatform) -> Form:
 
 def remaining_ids(platform: HostilePlatform) -> list[str]:
     return [key for key in platform.world.free if key not in platform.deleted]
+
+
+def test_the_result_of_a_stopped_run_begins_with_the_reason(stopped_form: Form) -> None:
+    report = stopped_form.report
+    assert report is not None
+    assert report.stopped
+    result = stopped_form._run._result.value
+    assert result.startswith(f"The run ended early: {report.stopped}. {report.summary}. ")
 
 
 def test_retry_asks_for_consent_to_the_remaining_rows_and_finishes_the_run(
@@ -249,7 +257,7 @@ def test_retry_of_a_run_that_another_kernel_executes_says_how_to_see_its_state(
     requests = len(platform.requests)
     journal = Journal.reopen(tmp_path / "runs", form.report.run)
     retry(form)
-    assert is_shown_error(form, "is under way in this or another kernel")
+    assert is_shown_error(form, "is already running in this or another kernel")
     assert is_shown_error(form, "%versori_runs")
     assert is_shown(form._run)
     assert len(platform.requests) == requests
