@@ -74,7 +74,7 @@ def test_two_kernels_cannot_resume_one_run_at_once(platform: HostilePlatform) ->
     other = start_child(run)
     before = len(platform.deletes)
     platform.wait_for(lambda: len(platform.deletes) > before, timeout=30)
-    with pytest.raises(JournalError, match="under way"):
+    with pytest.raises(JournalError, match="already running"):
         versori.resume(run, yes=True)
     platform.latency = 0
     assert other.wait(30) == 0

@@ -22,7 +22,7 @@ LOAD = "%load_ext versori_magics\nimport versori_magics as versori"
 MAGIC, FUNCTION = "form = %versori_form\nform", "form = versori.form('.')\nform"
 WAIT = "import time\nwhile form.frame is None or form._status.value: time.sleep(0.05)"
 MAGIC_THAT_WAITS = f"form = %versori_form\n{WAIT}\nassert len(form.frame) == 8\nform"
-ALTERNATIVES = ("%versori_connections . --usage", "%versori_delete . SELECTION --dry-run")
+ALTERNATIVES = ("%versori_connections . --usage", "%versori_delete . CONN --dry-run")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 # What a notebook saves of its widgets.
