@@ -53,7 +53,7 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-# Public name -> its module, imported when the name is first used: so that `%load_ext` takes no noticeable time.
+# Public name -> its module, imported when the name is first used, so that `%load_ext` takes no noticeable time.
 _LAZY = {
     "Client": "api.client",
     "DeletionPlan": "notebook.display.results",
