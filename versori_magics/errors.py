@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from versori_magics.next_step import Action, NextStep
 from versori_magics.text import number_of, one_line
@@ -33,29 +33,7 @@ from versori_magics.text import number_of, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-T = TypeVar("T")
-E = TypeVar("E", bound=Exception)
-
 DEBUG_VARIABLE = "VERSORI_DEBUG"
-
-
-def catch(call: Callable[[], T], *expected: type[E]) -> T | E:
-    """Return what `call` returns, or the exception that it raises if it is one of `expected`.
-
-    Raise our own error from the returned exception, outside any ``except`` block: Python would otherwise keep the
-    original in ``__context__``, where it can carry a token or credentials into a traceback.
-
-    Parameters
-    ----------
-    call : callable
-        Takes no arguments.
-    *expected : exception classes
-        The exceptions to return. Any other exception propagates.
-    """
-    try:
-        return call()
-    except expected as error:
-        return error
 
 
 class FieldError(NamedTuple):
@@ -114,12 +92,23 @@ class VersoriError(Exception):
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    def __reduce__(self) -> tuple[Callable[..., VersoriError], tuple[object, ...]]:
+        # The default calls the class with `args` only: required keywords, such as a report, would be lost.
+        return _restore, (type(self), self.args, self.__dict__)
+
     def _render_traceback_(self) -> list[str]:
         # IPython shows these lines instead of a page of our frames; papermill and nbclient still see an error.
         if os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}:
             return "".join(traceback.format_exception(self)).splitlines()
         first, *rest = self.lines() or [""]
         return [f"{type(self).__name__}: {first}", *rest]
+
+
+def _restore(cls: type[VersoriError], args: tuple[object, ...], state: dict[str, object]) -> VersoriError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class SettingsError(VersoriError):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from versori_magics.api.auth import Secret
 from versori_magics.api.servers import DEFAULT_SERVER
-from versori_magics.errors import SettingsError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import SettingsError
 from versori_magics.text import did_you_mean, is_quotable, one_line
 
 CONFIG_VARIABLE = "VERSORI_CONFIG"

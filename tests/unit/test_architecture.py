@@ -17,6 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     "_version",
     "text",
+    "catch",
     "next_step",
     "errors",
     "api",

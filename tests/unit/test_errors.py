@@ -1,4 +1,6 @@
+import copy
 import inspect
+import pickle
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +10,7 @@ import httpx
 import pytest
 
 from versori_magics import errors
+from versori_magics.catch import catch
 from versori_magics.errors import (
     ApiError,
     ArgumentError,
@@ -18,12 +21,10 @@ from versori_magics.errors import (
     PlatformError,
     RunStoppedError,
     SelectionError,
-    SettingsError,
     TransportError,
     UnauthorisedError,
     UnfinishedError,
     VersoriError,
-    catch,
 )
 from versori_magics.next_step import Action, NextStep
 
@@ -230,44 +231,13 @@ def test_hints_are_free_of_the_syntax_of_magics_and_the_command_line(status: int
     assert "--" not in hint
 
 
-# Exceptions as return values
-
-
-def fail() -> int:
-    raise ValueError("the token is s3cret")
-
-
-def test_catch_returns_the_value() -> None:
-    assert catch(lambda: 5, ValueError) == 5
-    assert catch(lambda: None, ValueError, OSError) is None
-
-
-def test_catch_returns_an_expected_exception() -> None:
-    error = catch(fail, OSError, ValueError)
-    assert isinstance(error, ValueError)
-    assert str(error) == "the token is s3cret"
-    assert isinstance(catch(fail, Exception), ValueError)
-
-
-def test_an_error_raised_after_catch_has_no_context() -> None:
-    def parse() -> None:
-        if isinstance(catch(fail, ValueError), ValueError):
-            raise SettingsError("the value is invalid")
-
-    with pytest.raises(SettingsError) as caught:
-        parse()
-    assert caught.value.__context__ is None
-    assert caught.value.__cause__ is None
-    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_catch_lets_unexpected_exceptions_through(error: type[BaseException]) -> None:
-    def interrupt() -> None:
-        raise error
-
-    with pytest.raises(error):
-        catch(interrupt, OSError, KeyError)
+@pytest.mark.parametrize("cls", CLASSES)
+def test_an_error_survives_copying_and_pickling_with_everything_it_carries(cls: type[VersoriError]) -> None:
+    error = make_error(cls, "it happened", hint="do this")
+    for clone in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert type(clone) is cls
+        assert clone.lines() == error.lines()
+        assert vars(clone) == vars(error)
 
 
 # Tracebacks

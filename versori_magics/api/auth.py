@@ -9,7 +9,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 
-from versori_magics.errors import SettingsError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import SettingsError
 from versori_magics.text import is_quotable
 
 if TYPE_CHECKING:

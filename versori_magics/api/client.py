@@ -14,7 +14,8 @@ from versori_magics.api.clock import Clock
 from versori_magics.api.ids import parse_ulid
 from versori_magics.api.pagination import PAGE_SIZES, Listing, fetch_all_pages
 from versori_magics.api.servers import parse_server
-from versori_magics.errors import ApiError, NotFoundError, PlatformError, TransportError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import ApiError, NotFoundError, PlatformError, TransportError
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from versori_magics.errors import SettingsError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import SettingsError
 
 ULID_FORMAT = "26 letters and digits, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV"  # for hints
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from versori_magics.errors import ApiError, IncompleteError, PlatformError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import ApiError, IncompleteError, PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -14,15 +14,8 @@ import msgspec
 from versori_magics.api.auth import MASK
 from versori_magics.api.ids import canonical_ulid
 from versori_magics.api.models import ErrorBody
-from versori_magics.errors import (
-    ApiError,
-    FieldError,
-    ForbiddenError,
-    NotFoundError,
-    PlatformError,
-    UnauthorisedError,
-    catch,
-)
+from versori_magics.catch import catch
+from versori_magics.errors import ApiError, FieldError, ForbiddenError, NotFoundError, PlatformError, UnauthorisedError
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:

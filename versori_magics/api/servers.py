@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
-from versori_magics.errors import SettingsError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import SettingsError
 from versori_magics.text import is_quotable, one_line
 
 SERVERS = {

@@ -19,7 +19,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from versori_magics.errors import SettingsError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,6 +15,7 @@ from versori_magics.api.concurrency import run_in_threads
 from versori_magics.cleanup.records import Outcome
 from versori_magics.cleanup.row_deletion import RowDeletion
 from versori_magics.errors import JournalError
+from versori_magics.text import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,16 +77,26 @@ class Executor:
         Its `stop` event is that of `control`.
     workers : int
         Maximum number of concurrent requests, 1 to 32.
+    unreviewed : int
+        Unfinished rows that nobody agreed to, so that this run leaves them unfinished. Default 0.
     """
 
     def __init__(
-        self, platform: Platform, journal: Journal, control: RunControl, stop_button: StopButton, *, workers: int
+        self,
+        platform: Platform,
+        journal: Journal,
+        control: RunControl,
+        stop_button: StopButton,
+        *,
+        workers: int,
+        unreviewed: int = 0,
     ) -> None:
         self._platform = platform
         self._journal = journal
         self._control = control
         self._stop_button = stop_button
         self._workers = workers
+        self._unreviewed = unreviewed
         self._lock = threading.Lock()
         self._claim_lock = threading.Lock()
         self._waiting: deque[RowDeletion] = deque()
@@ -220,6 +231,9 @@ class Executor:
         self.stopped = self._control.halt_reason
         if self._control.stop.is_set() and not self.stopped and self._has_unfinished_rows():
             self.stopped = "the stop button was pressed" if self._stop_button.pressed else "it was cancelled"
+        if self._unreviewed and not self.stopped:
+            rows = number_of(self._unreviewed, "connection")
+            self.stopped = f"{rows} could not be deleted when the plan was made, but can be now: resume again to review"
         try:
             self._journal.record_end(self.stopped)
         except JournalError as error:

@@ -17,8 +17,9 @@ import msgspec
 
 from versori_magics._version import __version__
 from versori_magics.api.ids import canonical_ulid
+from versori_magics.catch import catch
 from versori_magics.cleanup.records import Record, RowOutcome, RowPlanned, RowSent, RunClosed, RunHeader, RunResumed
-from versori_magics.errors import JournalError, catch
+from versori_magics.errors import JournalError
 from versori_magics.next_step import Action, NextStep
 from versori_magics.settings import JOURNAL_VARIABLE
 from versori_magics.text import one_line

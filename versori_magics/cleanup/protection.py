@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from versori_magics.api.ids import canonical_ulid
-from versori_magics.errors import ArgumentError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import ArgumentError
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:

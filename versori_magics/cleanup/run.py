@@ -177,7 +177,8 @@ def resume_run(
     except BaseException:
         journal.close()
         raise
-    return _execute(journal, outcomes, [row for row in rows if row.id in agreed_ids], platform, options)
+    agreed = [row for row in rows if row.id in agreed_ids]
+    return _execute(journal, outcomes, agreed, platform, options, unreviewed=len(rows) - len(agreed))
 
 
 def recheck_rows(
@@ -237,10 +238,11 @@ def _execute(
     rows: Sequence[PlanRow],
     platform: Platform,
     options: RunOptions,
+    unreviewed: int = 0,
 ) -> Report:
     stop_button = options.stop_button
     control = RunControl(stop_button.stop, workers=options.workers, policy=options.policy, clock=options.clock)
-    executor = Executor(platform, journal, control, stop_button, workers=options.workers)
+    executor = Executor(platform, journal, control, stop_button, workers=options.workers, unreviewed=unreviewed)
     with stop_button:
         try:
             journal.record_outcomes(*outcomes)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from versori_magics.api.concurrency import map_concurrently
 from versori_magics.api.ids import canonical_ulid
-from versori_magics.errors import NotFoundError, PlatformError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import NotFoundError, PlatformError
 from versori_magics.inventory.usage import CONCURRENT_LOOKUPS, ConnectionUsage, read_usage
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from versori_magics.api.concurrency import map_concurrently
 from versori_magics.api.ids import canonical_ulid
-from versori_magics.errors import PlatformError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import PlatformError
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import shlex
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from versori_magics.api.ids import canonical_ulid
-from versori_magics.errors import ArgumentError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import ArgumentError
 from versori_magics.notebook.validation import describe_type
 from versori_magics.text import one_line
 

@@ -10,8 +10,9 @@ from IPython.core.error import StdinNotImplementedError
 from IPython.core.getipython import get_ipython
 
 from versori_magics.api.auth import Secret, parse_token
+from versori_magics.catch import catch
 from versori_magics.cleanup.consent import required_words, typed_consent
-from versori_magics.errors import ConsentError, SettingsError, catch
+from versori_magics.errors import ConsentError, SettingsError
 from versori_magics.presentation.wording import consent_request, deletion_sentence, origin
 from versori_magics.text import one_line
 

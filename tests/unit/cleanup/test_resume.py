@@ -116,6 +116,17 @@ def test_resume_sends_only_rows_that_were_agreed_to(tmp_path: Path) -> None:
     assert report.ended
 
 
+def test_rows_that_nobody_reviewed_are_left_and_the_run_says_so(tmp_path: Path) -> None:
+    stop_run(tmp_path)
+    snapshots = ScriptedSnapshots(*map(unchanged_snapshot, range(6)))
+    report = resume(tmp_path, ScriptedDelete(), snapshots, make_ids(1, 4))
+    assert report.stopped == (
+        "4 connections could not be deleted when the plan was made, but can be now: resume again to review"
+    )
+    assert report.next_step == NextStep(Action.RESUME, RUN)
+    assert resume(tmp_path, ScriptedDelete(), snapshots, make_ids(*range(6))).stopped == ""
+
+
 def test_finished_run_can_be_resumed_and_sends_nothing(tmp_path: Path) -> None:
     make_executor(tmp_path, plan_of(2), ScriptedDelete()).run(plan_of(2).rows)
     delete = ScriptedDelete()

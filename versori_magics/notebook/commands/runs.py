@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from versori_magics.catch import catch
 from versori_magics.cleanup.journal import is_under_way, list_journals, read_journal
 from versori_magics.cleanup.records import Outcome
 from versori_magics.cleanup.report import Report
-from versori_magics.errors import JournalError, catch
+from versori_magics.errors import JournalError
 from versori_magics.notebook.display.dataframes import runs_frame
 from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.settings import journal_folder

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from versori_magics.api.auth import Secret
-from versori_magics.errors import ArgumentError, SandboxError, catch
+from versori_magics.catch import catch
+from versori_magics.errors import ArgumentError, SandboxError
 from versori_magics.notebook.display.results import Summary
 from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.session import SESSION
