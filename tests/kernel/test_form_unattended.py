@@ -59,7 +59,7 @@ def check_refusal(platform: HostilePlatform, error: dict[str, Any]) -> None:
     assert error["ename"] == "VersoriError"
     assert "The form needs a person to click, but this notebook is run by a tool" in error["evalue"]
     assert "Nothing was done." in error["evalue"]
-    assert "Use %versori_delete ORG CONN --yes" in error["evalue"]
+    assert "Use %versori_delete ORG CONN instead" in error["evalue"]
     assert len("\n".join(error["traceback"]).splitlines()) <= 3
     assert platform.requests == []
 
@@ -75,7 +75,7 @@ def check_failed_notebook(platform: HostilePlatform, notebook: Any) -> None:
 def check_record(platform: HostilePlatform, path: Path, messages: str) -> None:
     """Check the record of a papermill run that failed, and its messages."""
     assert "this notebook is run by a tool" in messages
-    assert "Use %versori_delete ORG CONN --yes" in messages
+    assert "Use %versori_delete ORG CONN instead" in messages
     check_failed_notebook(platform, nbformat.read(path, as_version=4))
     assert_no_secret([messages], platform.token, SECRET)
 
@@ -132,7 +132,7 @@ def test_jupyter_commands_that_execute_a_notebook_fail_too(
     completed = run_tool(tmp_path, "-m", "jupyter", *command, "form.ipynb")
     assert completed.returncode != 0
     assert "this notebook is run by a tool" in completed.stderr
-    assert "Use %versori_delete ORG CONN --yes" in completed.stderr
+    assert "Use %versori_delete ORG CONN instead" in completed.stderr
     assert not (tmp_path / "form.html").exists()
     assert platform.requests == []
     assert_no_secret([completed.stdout, completed.stderr], platform.token, SECRET)

@@ -42,6 +42,7 @@ _COUNTED = {
     Outcome.UNKNOWN: "unclear",
     Outcome.NOT_ATTEMPTED: "not attempted",
 }
+NOT_ATTEMPTED = "the run ended before this row was sent"
 # The outcome of a row that the plan does not delete.
 OUTCOME_OF_VERDICT = {
     Verdict.IN_USE: Outcome.IN_USE,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from versori_magics.cleanup.records import (
+    NOT_ATTEMPTED,
     OUTCOME_OF_VERDICT,
     Outcome,
     Record,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from versori_magics.cleanup.plan import PlanRow
 
-NOT_ATTEMPTED = "the run ended before this row was sent"
 _TOKEN_REFUSED = frozenset({401, 403})
 _NOT_DELETED = (Outcome.REFUSED, Outcome.CHANGED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from versori_magics.api import retry
-from versori_magics.cleanup.records import Outcome, RowOutcome
+from versori_magics.cleanup.records import NOT_ATTEMPTED, Outcome, RowOutcome
 from versori_magics.errors import ApiError, NotFoundError, PlatformError
 from versori_magics.text import one_line
 
@@ -143,7 +143,7 @@ class RowDeletion:
     def interrupt(self) -> RowOutcome:
         """Return the outcome of a row that is still unfinished when the run stops."""
         if self.sends == 0:
-            return self._outcome(Outcome.NOT_ATTEMPTED, message="the run stopped before this row was sent")
+            return self._outcome(Outcome.NOT_ATTEMPTED, message=NOT_ATTEMPTED)
         if self._maybe_deleted:
             return self._outcome(
                 Outcome.UNKNOWN,

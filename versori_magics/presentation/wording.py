@@ -196,7 +196,7 @@ def deletion_sentence(plan: Plan) -> str:
 
 def _single_deletion(row: PlanRow) -> str:
     name, system = one_line(row.name or NO_NAME, 80), one_line(row.system or "no system", 60)
-    usage = one_line(row.used_by, 200) if row.in_use else "nobody uses it"
+    usage = f"it is used by {one_line(row.used_by, 200)}" if row.in_use else "nobody uses it"
     return f"Delete {name!r} ({system}, {row.id}): {usage}."
 
 

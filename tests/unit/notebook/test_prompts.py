@@ -118,7 +118,7 @@ def test_the_question_names_the_rows_the_server_and_the_words_to_type(
 
 
 def test_the_question_about_one_connection_in_use_names_its_users() -> None:
-    assert deletion_sentence(make_plan(1, breaking=1)).endswith(": Orders.")
+    assert deletion_sentence(make_plan(1, breaking=1)).endswith(": it is used by Orders.")
     assert consent_request(make_plan(1, breaking=1)) == "Type break 1 to continue, anything else to stop"
 
 

@@ -182,7 +182,7 @@ def test_progress_is_one_line(progress: RunProgress, line: str) -> None:
 def test_the_question_about_one_row_names_it_and_its_users() -> None:
     free, used = plan_to_delete(1), plan_to_delete(1, breaking=1)
     assert wording.deletion_sentence(free) == "Delete 'One' (Shop, 01000000000000000000000000): nobody uses it."
-    assert wording.deletion_sentence(used) == "Delete 'One' (Shop, 01000000000000000000000000): Orders."
+    assert wording.deletion_sentence(used) == "Delete 'One' (Shop, 01000000000000000000000000): it is used by Orders."
     nameless = make_plan(PlanRow(RUN, Verdict.DELETE))
     assert wording.deletion_sentence(nameless) == f"Delete '(no name)' (no system, {RUN}): nobody uses it."
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CANCELLED = "Cancelled: nothing more is sent; requests in flight finish."
 NOTE = "Cancel stops this run. The kernel's stop button and closing the tab do not."
-REASONS = "The reasons are in the report below and in the form's .report."
+REASONS = "The report is below; it is also the form's .report."
 
 
 class RunPane:

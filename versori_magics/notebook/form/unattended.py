@@ -25,7 +25,7 @@ def require_interactive_frontend() -> None:
     if kernel is not None and not _can_click(kernel):
         raise VersoriError(
             "The form needs a person to click, but this notebook is run by a tool. Nothing was done.",
-            hint="Use %versori_delete ORG CONN --yes instead.",
+            hint="Use %versori_delete ORG CONN instead: --dry-run shows the plan, --yes deletes without asking.",
         )
 
 

@@ -103,7 +103,9 @@ def test_a_row_that_nobody_agreed_to_is_not_sent_even_if_it_becomes_unused(
             return "delete 19\n"
 
     monkeypatch.setattr("sys.stdin", SlowPerson())
-    versori.resume(stopped_run)
+    with pytest.raises(RunStoppedError, match="could not be deleted when the plan was made, but can be now") as caught:
+        versori.resume(stopped_run)
+    assert stopped_run in caught.value.hint
     assert platform.deleted == set(platform.world.free) - {linked}
     assert platform.sends(linked) <= 1  # once at most, in the first run, with an expired token
 
