@@ -209,7 +209,7 @@ class Form:
         report: DeletionReport | None = None
         try:
             run = workflow.resume if is_resuming else workflow.execute
-            report = DeletionReport.of(run(plan, consent, options))
+            self.report = report = DeletionReport.of(run(plan, consent, options))  # before the pane shows its result
         finally:
             self._run.end(report)
         self._show_report(report)
@@ -220,7 +220,6 @@ class Form:
             self.table.show_outcomes({row.id: (row.outcome.value, row.message) for row in progress.latest})
 
     def _show_report(self, report: DeletionReport) -> None:
-        self.report = report
         self.table.show_outcomes({row.id: (row.outcome.value, outcome_reason(row)) for row in report.rows})
         gone = {row.id for row in report.rows if row.outcome in GONE}
         self.table.select(key for key in self.table.selection if key not in gone)
