@@ -1,7 +1,6 @@
 """A scriptable fake of the platform on a real socket: it behaves like the platform until a test tells it to fail.
 
-In a test: `with HostilePlatform(world(free=3)) as platform: platform.on("DELETE", "", drop_after())`. `hostile_process`
-runs it in a process of its own.
+For example: `with HostilePlatform(world(free=3)) as platform: platform.on("DELETE", "", drop_after())`.
 """
 
 import json
@@ -129,7 +128,7 @@ class HostilePlatform:
         self._requests: list[RecordedRequest] = []
         self._sends: Counter[str] = Counter()
         self._in_flight: set[int] = set()
-        self._control_connections: set[int] = set()
+        self._client_connections: set[int] = set()
         self._dead_after: int | None = None
         self._rate_limit: RateLimit | None = None
 
@@ -201,8 +200,9 @@ class HostilePlatform:
 
     @property
     def open_connections(self) -> int:
+        """Connections that sent a request; a stranger may try a port that belonged to another server before."""
         with self.lock:
-            return len(self._server.sockets.keys() - self._control_connections)
+            return len(self._server.sockets.keys() & self._client_connections)
 
     @property
     def in_flight(self) -> int:
@@ -254,7 +254,6 @@ class HostilePlatform:
 
     def _handle(self, sock: socket.socket, request: RecordedRequest) -> bool:
         if self.control is not None and (controlled := self.control(self, request)) is not None:
-            self._control_connections.add(request.connection)
             sock.sendall(controlled.raw())
             return True
         fault, operation = self._record(request)
@@ -286,6 +285,7 @@ class HostilePlatform:
             mistake = find_mistake(request, operation, self.world, self.token)
             request.number = len(self._requests)
             self._requests.append(request)
+            self._client_connections.add(request.connection)
             self._in_flight.add(request.number)
             self.max_in_flight = max(self.max_in_flight, len(self._in_flight))
             if request.operation == "DeleteConnection":
