@@ -135,6 +135,9 @@ class ScriptedSnapshots:
         self.calls.append(tuple(ids))
         return {key: self.snapshots[key] for key in ids if key in self.snapshots}
 
+    def connections(self) -> list[tuple[Connection, str]]:
+        return [(snapshot.connection, snapshot.system) for snapshot in self.snapshots.values()]
+
 
 def no_snapshots(ids: Sequence[str]) -> dict[str, ConnectionSnapshot]:
     raise AssertionError(f"this test takes no snapshots of {ids}")
@@ -144,8 +147,9 @@ def make_platform(
     delete: Callable[[str], None] | None = None,
     exists: Callable[[str, threading.Event], bool | None] = lambda *_: None,
     snapshots: Callable[[Sequence[str]], dict[str, ConnectionSnapshot]] = no_snapshots,
+    connections: Callable[[], Sequence[tuple[Connection, str]]] = list,
 ) -> Platform:
-    return Platform(SERVER, ORGANISATION, delete or ScriptedDelete(), exists, snapshots)
+    return Platform(SERVER, ORGANISATION, delete or ScriptedDelete(), exists, snapshots, connections)
 
 
 def make_executor(
@@ -194,7 +198,7 @@ class WorkflowExample:
         self.protection_file = folder / "protect.txt"
         self.protection_file.write_text("")
         self.journal_folder = folder / "runs"
-        platform = make_platform(self.delete, snapshots=self.snapshots)
+        platform = make_platform(self.delete, snapshots=self.snapshots, connections=self.snapshots.connections)
         self.workflow = Workflow(platform, self.journal_folder, self.protection_file)
 
     def change(self, snapshot: ConnectionSnapshot) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import weakref
 from contextlib import closing
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -87,6 +88,7 @@ class Client:
         self._auth = http_auth(self._token, self.auth)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _user_agent()}
         self._pool = open_pool(self.server) if transport is None else TransportPool(lambda: transport)
+        weakref.finalize(self, self._pool.close)
 
     def __repr__(self) -> str:
         return f"Client({self.server!r}, {self.organisation!r}, ***, auth={self.auth!r})"
@@ -102,6 +104,12 @@ class Client:
     def close(self) -> None:
         """Close idle sockets now, and each busy one when its request ends."""
         self._pool.close()
+
+    def for_organisation(self, organisation: str) -> Client:
+        """Return a client for an organisation on the same server, with the same token; perhaps this one."""
+        if parse_ulid(organisation, "organisation") == self.organisation:
+            return self
+        return Client(self.server, organisation, self._token, self.auth, policy=self._policy, clock=self._clock)
 
     def connections(
         self, *, system_id: str | None = None, end_user_id: str | None = None

@@ -1,4 +1,4 @@
-"""Consent to exactly one plan, given by typing how many rows it deletes or breaks."""
+"""Consent to exactly one plan, given by typing how many rows it deletes and how many of them it breaks."""
 
 from __future__ import annotations
 
@@ -38,10 +38,14 @@ class Consent:
 
 
 def required_words(plan: Plan) -> str:
-    """Return the words of consent: ``y`` for one row, ``delete N`` for more, ``break R`` if R are in use."""
-    if plan.to_break:
-        return f"break {len(plan.to_break)}"
-    return "y" if len(plan.to_delete) == 1 else f"delete {len(plan.to_delete)}"
+    """Return the words of consent: ``delete N``, and ``break R`` if R of the N rows are in use.
+
+    One row that nobody uses needs only ``y``.
+    """
+    deleted, broken = len(plan.to_delete), len(plan.to_break)
+    if broken:
+        return f"delete {deleted} break {broken}"
+    return "y" if deleted == 1 else f"delete {deleted}"
 
 
 def typed_consent(plan: Plan, typed: str) -> Consent | None:
@@ -50,9 +54,7 @@ def typed_consent(plan: Plan, typed: str) -> Consent | None:
     Pressing Enter alone is not consent, and a plan that deletes nothing cannot be agreed to. Case and extra blanks do
     not matter.
     """
-    words = " ".join(typed.split()).lower()
-    required = required_words(plan)
-    is_consent = bool(plan.to_delete) and (words == required or (required == "y" and words == "yes"))
+    is_consent = bool(plan.to_delete) and " ".join(typed.split()).lower() == required_words(plan)
     return Consent(plan.id, plan.digest, in_advance=False) if is_consent else None
 
 

@@ -73,6 +73,19 @@ def take_snapshots(client: Client, ids: Sequence[str]) -> dict[str, ConnectionSn
     }
 
 
+def connections_with_systems(client: Client) -> list[tuple[Connection, str]]:
+    """Return every connection with its system's name, which is empty if it has none or the name is unknown.
+
+    Raises
+    ------
+    PlatformError
+        If the connections cannot be listed completely.
+    """
+    names, _ = system_names(client)
+    connections = client.connections().items
+    return [(connection, names.get(connection.system_id or "", "")) for connection in connections]
+
+
 def system_names(client: Client) -> tuple[dict[str, str], str]:
     """Return system id -> name, and the problem, if the systems cannot be listed.
 

@@ -85,7 +85,13 @@ class ConnectionUsage:
     @property
     def running(self) -> int:
         """The number of running environments that deleting the connection would break."""
-        return len({use.environment_id for use in self.uses if use.kind == "static" and use.status == RUNNING})
+        return len(self.running_environments)
+
+    @property
+    def running_environments(self) -> dict[str, str]:
+        """Id -> name of each running environment that deleting the connection would break."""
+        running = [use for use in self.uses if use.kind == "static" and use.status == RUNNING]
+        return {use.environment_id: f"{use.project} / {use.environment}" for use in running}
 
     @property
     def used_by(self) -> str:

@@ -97,6 +97,7 @@ def _number(keyword: str, help: str, default: int) -> Option:  # noqa: A002 - as
     return Option(keyword, f"--{keyword}", "N", text, type=int, default=default, resolve=as_typed)
 
 
+_PROTECT = Option("protect", "--protect", "FILE", "file of connections never to delete (default: VERSORI_PROTECT)")
 _WORKERS = _number("workers", f"maximum number of concurrent requests, 1 to {settings.MAX_WORKERS}", settings.WORKERS)
 _MAX = _number("max", "maximum number of selected connections; nothing is sent if there are more", settings.MAX_ROWS)
 
@@ -190,7 +191,7 @@ _DECLARATIONS = (
                 resolve=Variables.ids,
                 suggest=_suggest_variables,
             ),
-            Option("protect", "--protect", "FILE", "file of connections never to delete (default: VERSORI_PROTECT)"),
+            _PROTECT,
             _WORKERS,
         ),
         run=_delete,
@@ -216,6 +217,7 @@ _DECLARATIONS = (
                 suggest=_suggest_variables,
             ),
             _YES,
+            _PROTECT,
             _WORKERS,
         ),
         run=_resume,
@@ -223,8 +225,8 @@ _DECLARATIONS = (
     Magic(
         name="versori_form",
         summary="Show a form to see, select, review and delete connections by clicking.",
-        examples=("form = %versori_form", "%versori_form $org"),
-        parameters=(_ORG._replace(nargs="?", default=".", help=f"{_ORG_HELP} (default)"),),
+        examples=("form = %versori_form", "%versori_form $org --max 500"),
+        parameters=(_ORG._replace(nargs="?", default=".", help=f"{_ORG_HELP} (default)"), _MAX),
         run=_form,
     ),
     Magic(

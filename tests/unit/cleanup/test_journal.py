@@ -18,6 +18,7 @@ from support.cleanup_examples import (
     make_id,
     make_plan,
     make_row,
+    make_usage,
     plan_of,
     refused,
 )
@@ -65,7 +66,7 @@ def test_journal_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_journal_begins_with_the_plan_and_every_planned_row(tmp_path: Path) -> None:
-    plan = make_plan(make_row(1, used_by="Orders", updated_at="then"), make_row(2), breaking=(make_id(1),))
+    plan = make_plan(make_row(1, usage=make_usage("static"), updated_at="then"), make_row(2), breaking=(make_id(1),))
     begin(tmp_path, plan).close()
     header, *rows = [json.loads(line) for line in journal_path(tmp_path).read_bytes().splitlines()]
     assert header["record"] == "header"
@@ -73,7 +74,7 @@ def test_journal_begins_with_the_plan_and_every_planned_row(tmp_path: Path) -> N
     assert (header["server"], header["organisation"]) == (plan.server, plan.organisation)
     assert header["breaking"] == [make_id(1)]
     assert [row["row"]["id"] for row in rows] == [make_id(1), make_id(2)]
-    assert rows[0]["row"]["used_by"] == "Orders"
+    assert rows[0]["row"]["usage"]["uses"][0]["environment_id"] == "E1"
 
 
 def test_plan_has_only_one_journal(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import json
 
 import msgspec
 import pytest
-from support.cleanup_examples import ORGANISATION, RUN, SERVER, make_id, make_row
+from support.cleanup_examples import ORGANISATION, RUN, SERVER, make_id, make_row, make_usage
 
 from versori_magics.cleanup.plan import Verdict
 from versori_magics.cleanup.records import (
@@ -38,7 +38,7 @@ FORMAT = [
         },
     ),
     (
-        RowPlanned(make_row(1, Verdict.IN_USE, system="Shop", reason="Orders", kind="static", in_use=True, running=2)),
+        RowPlanned(make_row(1, Verdict.IN_USE, system="Shop", reason="Orders", usage=make_usage("static"))),
         {
             "record": "planned",
             "row": {
@@ -47,10 +47,21 @@ FORMAT = [
                 "name": "connection 1",
                 "system": "Shop",
                 "reason": "Orders",
-                "kind": "static",
-                "in_use": True,
-                "used_by": "",
-                "running": 2,
+                "usage": {
+                    "kind": "static",
+                    "uses": [
+                        {
+                            "kind": "static",
+                            "project": "Orders",
+                            "project_id": "P",
+                            "environment": "environment 1",
+                            "environment_id": "E1",
+                            "status": "running",
+                            "end_user": "",
+                        }
+                    ],
+                    "problem": "",
+                },
                 "updated_at": "",
             },
         },

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cleanup_examples import make_usage, make_use
 
 from versori_magics.api.models import Connection
 from versori_magics.api.pagination import Listing
@@ -314,7 +315,7 @@ def report(*rows: ReportRow, **options: Any) -> Report:
 
 
 plan_row = PlanRow(
-    CONNECTION_ID, Verdict.IN_USE, "One", "Shop", "used", "static", in_use=True, used_by="Orders", running=2
+    CONNECTION_ID, Verdict.IN_USE, "One", "Shop", "used", make_usage("static", [make_use(1), make_use(2)])
 )
 report_row = ReportRow(
     CONNECTION_ID,
