@@ -135,8 +135,8 @@ def test_a_static_connection_in_use_is_deleted_only_after_its_own_tick_and_the_w
     preview(form, platform.world.static[:2])
     expect(part(form.page, "break")).to_have_count(2)
     part(form.page, "break").first.locator("input").check()
-    expect(part(form.page, "words")).to_have_text("To delete, type: break 1", timeout=10_000)
-    agree(form.page, "break 1")
+    expect(part(form.page, "words")).to_have_text("To delete, type: delete 1 break 1", timeout=10_000)
+    agree(form.page, "delete 1 break 1")
     assert outcome_counts(form) == {"deleted": 1, "in_use": 1}
     assert platform.deleted == {platform.world.static[0]}
 
@@ -380,10 +380,10 @@ def test_axe_finds_no_serious_violation_in_any_pane(
     platform.script[platform.world.free[0]] = [error(400, "400017", "The connection is being audited.")]
     preview(form, [*platform.world.free[:4], *platform.world.static, *platform.world.dynamic])
     part(page, "break").first.locator("input").check()
-    expect(part(page, "words")).to_have_text("To delete, type: break 1", timeout=10_000)
+    expect(part(page, "words")).to_have_text("To delete, type: delete 5 break 1", timeout=10_000)
     check_with_axe(form, axe, f"form-{theme}-2-plan")
     platform.latency = 4
-    agree(page, "break 1")
+    agree(page, "delete 5 break 1")
     platform.wait_for(lambda: len(platform.deletes) > 0, timeout=30)
     expect(part(page, "progress")).to_contain_text("5 in flight")
     check_with_axe(form, axe, f"form-{theme}-3-run")
@@ -426,7 +426,7 @@ def test_a_new_plan_scrolls_into_view_and_focuses_the_field_for_the_words(
     expect(part(form.page, "consent").locator("input")).to_be_focused()
     expect(part(form.page, "words")).to_be_in_viewport()
     part(form.page, "break").first.locator("input").check()
-    expect(part(form.page, "words")).to_have_text("To delete, type: break 1", timeout=10_000)
+    expect(part(form.page, "words")).to_have_text("To delete, type: delete 3 break 1", timeout=10_000)
     expect(part(form.page, "consent").locator("input")).not_to_be_focused()  # a person may tick more rows
 
 
