@@ -6,37 +6,36 @@ import random
 import threading
 import weakref
 from contextlib import closing
+from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from versori_magics.api import models, protocol, retry
-from versori_magics.api.auth import Secret, choose_scheme, http_auth, parse_auth_scheme, parse_token
+from versori_magics.api.auth import Secret, choose_scheme, http_auth, jwt_claims, parse_auth_scheme, parse_token
 from versori_magics.api.clock import Clock
 from versori_magics.api.ids import parse_ulid
-from versori_magics.api.pagination import PAGE_SIZES, Listing, fetch_all_pages
+from versori_magics.api.pagination import PAGE_SIZES, Listing, fetch_all_pages, page_query
 from versori_magics.api.servers import parse_server
 from versori_magics.catch import catch
-from versori_magics.errors import ApiError, NotFoundError, PlatformError, TransportError
+from versori_magics.errors import ApiError, IncompleteError, NotFoundError, PlatformError, TransportError
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
     import httpx
 
 T = TypeVar("T")
+PageT = TypeVar("PageT")
 
 BODY_LIMIT = 64 * 1024 * 1024  # bytes; far more than the largest page of 1,000 connections
 READ_SECONDS = 30.0  # a page of 1,000 connections takes a while
 DELETE_SECONDS = 10.0  # if the response is late, the run looks up whether the connection still exists
 CONNECT_SECONDS = 5.0
-
-
-class _ListRequest(Protocol):
-    """Builds the request of a paged list."""
-
-    def __call__(self, organisation: str, **query: str) -> protocol.ApiRequest: ...
 
 
 class Client:
@@ -111,6 +110,12 @@ class Client:
             return self
         return Client(self.server, organisation, self._token, self.auth, policy=self._policy, clock=self._clock)
 
+    @property
+    def token_subject(self) -> str:
+        """The unverified `sub` of the token if it is a JWT that has one; otherwise empty."""
+        subject = jwt_claims(self._token).get("sub")
+        return str(subject) if isinstance(subject, str | int) else ""
+
     def connections(
         self, *, system_id: str | None = None, end_user_id: str | None = None
     ) -> Listing[models.Connection]:
@@ -127,11 +132,12 @@ class Client:
             If a page fails or the list is incomplete.
         """
         query = {name: value for name, value in (("system_id", system_id), ("end_user_id", end_user_id)) if value}
-        return self._list("connections", protocol.list_connections, models.Page[models.Connection], query)
+        build_request = partial(protocol.list_connections, self.organisation, **query)
+        return self._list("connections", build_request, models.Page[models.Connection])
 
     def systems(self) -> Listing[models.System]:
         """List all systems of the organisation."""
-        return self._list("systems", protocol.list_systems, models.Page[models.System], {})
+        return self._list("systems", partial(protocol.list_systems, self.organisation), models.Page[models.System])
 
     def connection(self, connection: str, stop: threading.Event | None = None) -> models.Connection:
         """Return one connection.
@@ -176,48 +182,63 @@ class Client:
             If the request fails or the response contains no list.
         """
         projects = self._read(protocol.list_projects(self.organisation), models.Projects).projects
-        if projects is None:
+        if projects is msgspec.UNSET:
             raise PlatformError("The response of ListProjects contains no list of projects.")
-        return projects
+        return projects or []
 
     def environment_connections(
         self, project: str, environment: str, stop: threading.Event | None = None
     ) -> Listing[models.ConnectionReference]:
         """List the static connections of one environment."""
-
-        def fetch_page(_: int | None, cursor: str | None) -> models.Page[models.ConnectionReference]:
-            query = {"after": cursor} if cursor else {}
-            request = protocol.list_environment_connections(self.organisation, project, environment, **query)
-            return self._read(request, models.Page[models.ConnectionReference], stop)
-
+        build_request = partial(protocol.list_environment_connections, self.organisation, project, environment)
+        fetch_page = self._page_reader(build_request, models.Page[models.ConnectionReference], stop)
         # ListEnvironmentConnections documents no page size.
         noun = f"connections of environment {environment}"
         return fetch_all_pages(fetch_page, attrgetter("id"), noun, page_size=None)[0]
 
-    def activations(self, environment: str, stop: threading.Event | None = None) -> list[models.Activation]:
-        """List the end users who are activated in one environment."""
-        return self._read(protocol.list_activations(self.organisation, environment), list[models.Activation], stop)
+    def activations(
+        self, environment: str, stop: threading.Event | None = None, *, static: bool = False
+    ) -> list[models.Activation]:
+        """List the end users who are activated in one environment.
 
-    def end_users(self, search: str) -> list[models.EndUser]:
-        """List the end users that match a search."""
+        With `static`, list the environment's static user; ListActivations may then list the end users too.
+        """
+        query = {"static": "true"} if static else {}
+        request = protocol.list_activations(self.organisation, environment, **query)
+        return self._read(request, models.Activations, stop) or []
 
-        def fetch_page(_: int | None, cursor: str | None) -> models.EndUserPage:
-            query = {"after": cursor} if cursor else {}
-            return self._read(protocol.list_end_users(self.organisation, search=search, **query), models.EndUserPage)
+    def activation(self, environment: str, activation: str, stop: threading.Event | None = None) -> models.Activation:
+        """Return one activation."""
+        return self._read(protocol.get_activation(self.organisation, environment, activation), models.Activation, stop)
 
-        # ListEndUsers documents no page size.
-        return fetch_all_pages(fetch_page, attrgetter("id"), "end users", page_size=None)[0].items
+    def end_users(self, search: str = "") -> list[models.EndUser]:
+        """List the end users, or only those that match a search."""
+        build_request = partial(protocol.list_end_users, self.organisation, **({"search": search} if search else {}))
+        fetch_page = self._page_reader(build_request, models.EndUserPage)
+        # ListEndUsers documents no page size, so one is asked for only if the list is incomplete without it.
+        listing = catch(
+            lambda: fetch_all_pages(fetch_page, attrgetter("id"), "end users", page_size=None), IncompleteError
+        )
+        if isinstance(listing, IncompleteError):
+            listing = fetch_all_pages(fetch_page, attrgetter("id"), "end users")
+        return listing[0].items
 
     def _list(
-        self, noun: str, build_request: _ListRequest, page_type: type[models.Page[T]], query: dict[str, str]
+        self, noun: str, build_request: Callable[..., protocol.ApiRequest], page_type: type[models.Page[T]]
     ) -> Listing[T]:
-        def fetch_page(page_size: int | None, cursor: str | None) -> models.Page[T]:
-            paging = {name: str(value) for name, value in (("first", page_size), ("after", cursor)) if value}
-            return self._read(build_request(self.organisation, **paging, **query), page_type)
-
+        fetch_page = self._page_reader(build_request, page_type)
         page_size = self._page_sizes.get(noun, PAGE_SIZES[0])
         listing, self._page_sizes[noun] = fetch_all_pages(fetch_page, attrgetter("id"), noun, page_size)
         return listing
+
+    def _page_reader(
+        self,
+        build_request: Callable[..., protocol.ApiRequest],
+        page_type: type[PageT],
+        stop: threading.Event | None = None,
+    ) -> Callable[[int | None, str | None], PageT]:
+        """Return a function that reads one page, as `fetch_all_pages` needs it."""
+        return lambda page_size, cursor: self._read(build_request(**page_query(page_size, cursor)), page_type, stop)
 
     def _read(self, request: protocol.ApiRequest, body_type: type[T], stop: threading.Event | None = None) -> T:
         """Send a read until it succeeds or the policy gives up."""

@@ -96,9 +96,14 @@ def list_environment_connections(organisation: str, project: str, environment: s
     )
 
 
-def list_activations(organisation: str, environment: str) -> ApiRequest:
-    """ListActivations of one environment, which returns a bare array."""
-    return ApiRequest("GET", _path(organisation, "environments", _ulid(environment), "activations"))
+def list_activations(organisation: str, environment: str, **query: str) -> ApiRequest:
+    """ListActivations of one environment, which returns a bare array; `query`: ``static``."""
+    return ApiRequest("GET", _path(organisation, "environments", _ulid(environment), "activations"), query)
+
+
+def get_activation(organisation: str, environment: str, activation: str) -> ApiRequest:
+    """GetActivation."""
+    return ApiRequest("GET", _path(organisation, "environments", _ulid(environment), "activations", _ulid(activation)))
 
 
 def list_systems(organisation: str, **query: str) -> ApiRequest:
@@ -107,7 +112,7 @@ def list_systems(organisation: str, **query: str) -> ApiRequest:
 
 
 def list_end_users(organisation: str, **query: str) -> ApiRequest:
-    """ListEndUsers; `query`: ``search``."""
+    """ListEndUsers; `query`: ``search``, and ``first`` and ``after``, which are not documented."""
     return ApiRequest("GET", _path(organisation, "users"), query)
 
 

@@ -85,9 +85,9 @@ class PlanRow(msgspec.Struct, frozen=True):
 
     @property
     def users(self) -> frozenset[tuple[str, str, str, str]]:
-        """Every use, as (usage kind, environment id, end user, status of the environment)."""
+        """Every use, as (usage kind, environment id, end user's id, status of the environment)."""
         uses = () if self.usage is None else self.usage.uses
-        return frozenset((use.kind, use.environment_id, use.end_user, use.status) for use in uses)
+        return frozenset((use.kind, use.environment_id, use.end_user_id, use.status) for use in uses)
 
     @property
     def lasting_facts(self) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import jwt
 import pytest
 from support import hostile_platform as h
 from support.clients import FastClock
@@ -123,8 +124,9 @@ def test_invalid_id_is_never_sent(platform: HostilePlatform, client_of: Maker, b
     for call in (client.connection, client.delete, client.activations):
         with pytest.raises(PlatformError, match="is not a ULID"):
             call(bad)
-    with pytest.raises(PlatformError, match="is not a ULID"):
-        client.environment_connections(UNKNOWN_ID, bad)
+    for call_with_two in (client.environment_connections, client.activation):
+        with pytest.raises(PlatformError, match="is not a ULID"):
+            call_with_two(UNKNOWN_ID, bad)
     assert platform.requests == []
 
 
@@ -464,6 +466,7 @@ def test_no_error_contains_the_token_or_another_error(
         client.systems,
         client.projects,
         lambda: client.activations(connection_id),
+        lambda: client.activation(connection_id, connection_id),
         lambda: client.environment_connections(connection_id, connection_id),
         lambda: client.end_users("x"),
     ]
@@ -695,7 +698,7 @@ def test_projects_have_their_environments(platform: HostilePlatform, client_of: 
     platform.verify()
 
 
-@pytest.mark.parametrize("body", ["{}", '{"projects": null}'])
+@pytest.mark.parametrize("body", ["{}", '{"items": []}'])
 def test_response_without_a_list_of_projects_is_an_error(
     platform: HostilePlatform, client_of: Maker, body: str
 ) -> None:
@@ -726,3 +729,28 @@ def test_activations_name_their_end_user_and_connections(platform: HostilePlatfo
     assert (activation.user.external_id, activation.user.display_name) == ("customer-0", "Customer 0")
     assert [reference.id for reference in activation.connections or ()] == platform.world.dynamic
     platform.verify()
+
+
+def test_list_of_projects_or_activations_that_is_null_is_empty(platform: HostilePlatform, client_of: Maker) -> None:
+    platform.on("GET", "/projects$", h.answer(200, '{"projects": null}'))
+    platform.on("GET", "/activations$", h.answer(200, "null"))
+    assert client_of(platform).projects() == []
+    assert client_of(platform).activations(UNKNOWN_ID) == []
+
+
+# The token
+
+
+@pytest.mark.parametrize(
+    ("claims", "subject"), [({"sub": "customer-1"}, "customer-1"), ({"sub": ""}, ""), ({}, ""), ({"sub": None}, "")]
+)
+def test_client_tells_the_subject_of_a_jwt(
+    platform: HostilePlatform, client_of: Maker, claims: dict[str, Any], subject: str
+) -> None:
+    token = jwt.encode(claims, "a-key-for-tests-that-is-long-enough", algorithm="HS256")
+    assert client_of(platform, token=token).token_subject == subject
+
+
+def test_token_that_is_not_a_jwt_has_no_subject(platform: HostilePlatform, client_of: Maker) -> None:
+    assert client_of(platform).token_subject == ""
+    assert client_of(platform, token="a.b.c").token_subject == ""
