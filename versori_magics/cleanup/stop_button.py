@@ -6,6 +6,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from versori_magics.interrupts import receives_interrupts
+
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Self
@@ -15,7 +17,7 @@ class StopButton:
     """Counts SIGINT while it is entered, instead of letting it raise in the middle of a deletion.
 
     The caller shows the report and then raises KeyboardInterrupt. In other threads, which receive no signals, it only
-    holds `stop`.
+    holds `stop`. It can be entered several times; the outermost exit restores the handler.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ class StopButton:
         self.stop = threading.Event() if stop is None else stop
         self.presses = 0
         self._previous_handler: object = None
-        self._installed = False
+        self._depth = 0
 
     @property
     def pressed(self) -> bool:
@@ -44,14 +46,16 @@ class StopButton:
         self.stop.set()
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._previous_handler = signal.signal(signal.SIGINT, self._press)
-            self._installed = True
+        if receives_interrupts():
+            if not self._depth:
+                self._previous_handler = signal.signal(signal.SIGINT, self._press)
+            self._depth += 1
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, self._previous_handler)  # type: ignore[arg-type]  # what signal.signal returned
-            self._installed = False
+        if self._depth and receives_interrupts():
+            self._depth -= 1
+            if not self._depth:
+                signal.signal(signal.SIGINT, self._previous_handler)  # type: ignore[arg-type]  # what it returned
