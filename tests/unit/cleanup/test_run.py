@@ -1,3 +1,6 @@
+import itertools
+import os
+import signal
 import tempfile
 import threading
 import time
@@ -14,6 +17,7 @@ from support.cleanup_examples import (
     GONE,
     LOST,
     PAGE_404,
+    RUN,
     TOKEN_REFUSED,
     UNSENT,
     InstantClock,
@@ -28,16 +32,21 @@ from support.cleanup_examples import (
     page,
     plan_of,
     refused,
+    unchanged,
 )
+from support.interrupts import presses_at_every_instant
 
 from versori_magics.api.retry import RetryPolicy
-from versori_magics.cleanup.journal import is_under_way, read_journal
+from versori_magics.cleanup import run as run_module
+from versori_magics.cleanup import stop_button as stop_button_module
+from versori_magics.cleanup.journal import Journal, is_under_way, list_journals, read_journal
 from versori_magics.cleanup.plan import PlanRow, Verdict
 from versori_magics.cleanup.records import Outcome, RowOutcome
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run import (
     RunOptions,
     recorded_report,
+    resume_run,
     start_run,
 )
 from versori_magics.cleanup.stop_button import StopButton
@@ -229,3 +238,67 @@ def test_one_of_two_threads_executes_a_plan(tmp_path: Path) -> None:
         thread.join()
     assert sorted(delete.sends) == [row.id for row in plan.rows]
     assert all("already running" in message for message in messages)
+
+
+# A press of the stop button.
+
+
+def locked_runs(folder: Path) -> list[str]:
+    return [path.stem for path in list_journals(folder) if is_under_way(path)]
+
+
+def test_press_at_any_instant_of_a_run_leaves_no_run_locked(tmp_path: Path) -> None:
+    folders = (tmp_path / str(number) for number in itertools.count())
+    folder = tmp_path
+
+    def call() -> Report:
+        nonlocal folder
+        folder = next(folders)
+        options = RunOptions(workers=1, clock=InstantClock())
+        return start_run(plan_of(1), make_platform(ScriptedDelete()), folder, options, stale_scan(unchanged))
+
+    instants = 0
+    for error in presses_at_every_instant(call, run_module, stop_button_module):
+        instants += 1
+        assert error is None or isinstance(error, KeyboardInterrupt)
+        assert locked_runs(folder) == []
+    assert instants > 20
+
+
+def test_press_at_any_instant_of_a_resumed_run_leaves_no_run_locked(tmp_path: Path) -> None:
+    folders = (tmp_path / str(number) for number in itertools.count())
+    folder = tmp_path
+
+    def call() -> Report:
+        nonlocal folder
+        folder = next(folders)
+        journal = Journal.create(folder, plan_of(1))
+        assert journal is not None
+        journal.close()
+        options = RunOptions(workers=1, clock=InstantClock())
+        recheck = lambda unfinished: unchanged(unfinished.rows)  # noqa: E731 - shorter
+        return resume_run(RUN, [make_id(0)], make_platform(ScriptedDelete()), folder, options, recheck)
+
+    instants = 0
+    for error in presses_at_every_instant(call, run_module, stop_button_module):
+        instants += 1
+        assert error is None or isinstance(error, KeyboardInterrupt)
+        assert locked_runs(folder) == []
+    assert instants > 20
+
+
+def test_press_during_the_recheck_of_a_plan_sends_nothing_and_the_run_can_be_resumed(tmp_path: Path) -> None:
+    delete, stop_button, release = ScriptedDelete(), StopButton(), threading.Event()
+
+    def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
+        os.kill(os.getpid(), signal.SIGINT)
+        release.wait(30)
+        return list(rows), []
+
+    options = RunOptions(stop_button=stop_button)
+    report = start_run(plan_of(2), make_platform(delete), tmp_path, options, stale_scan(recheck))
+    release.set()
+    assert stop_button.pressed
+    assert delete.sends == []
+    assert (report.counts["not_attempted"], report.stopped) == (2, "the stop button was pressed")
+    assert len(report.unfinished) == 2
