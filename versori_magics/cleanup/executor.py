@@ -159,7 +159,7 @@ class Executor:
         with self._lock:
             self._participants -= count - len(threads)
         if count and not threads:
-            self._control.halt(f"nothing could be sent: {NO_THREAD}; restart the kernel before you resume")
+            self._control.halt(f"no request can be sent: {NO_THREAD}; restart the kernel before you resume")
         wait_for_threads(threads, keep_waiting)
 
     def _rows_left(self) -> list[RowDeletion]:
