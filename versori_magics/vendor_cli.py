@@ -10,6 +10,7 @@ from versori_magics.api.auth import Secret
 from versori_magics.api.servers import DEFAULT_SERVER
 from versori_magics.catch import catch
 from versori_magics.errors import SettingsError
+from versori_magics.interrupts import deferred_interrupts
 from versori_magics.text import did_you_mean, is_quotable, one_line
 
 CONFIG_VARIABLE = "VERSORI_CONFIG"
@@ -152,7 +153,8 @@ def _try_yaml(path: Path) -> tuple[object, str]:
     Neither the plain content nor yaml's error, which quotes the file, leaves this function: a traceback with local
     variables must not show the token.
     """
-    import yaml
+    with deferred_interrupts():
+        import yaml
 
     content = catch(
         lambda: _with_secrets(yaml.safe_load(path.read_text(encoding="utf-8"))),

@@ -33,6 +33,7 @@ from versori_magics.cleanup.records import Outcome, RowPlanned, RowSent, RunResu
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run import RunOptions, find_unfinished_run
 from versori_magics.cleanup.stop_button import StopButton
+from versori_magics.cleanup.usage_scan import ScanLimits
 from versori_magics.cleanup.workflow import Workflow
 from versori_magics.errors import PlatformError
 from versori_magics.inventory.snapshot import ConnectionSnapshot
@@ -84,6 +85,7 @@ class Trial:
             stop_button=stop_button,
             policy=RetryPolicy(seconds=45.0 * SPEEDUP),
             clock=FastClock(SPEEDUP),
+            scan_limits=ScanLimits(age=270.0 * SPEEDUP, seconds=240.0 * SPEEDUP),
         )
         with Client(self.platform.url, self.platform.organisation, TOKEN, clock=FastWaits(SPEEDUP)) as client:
             self.visible_texts.append(repr(client))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 
 from versori_magics.catch import catch
 from versori_magics.errors import SettingsError
+from versori_magics.interrupts import deferred_interrupts
 from versori_magics.text import is_quotable
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def jwt_claims(token: Secret) -> dict[str, object]:
     """
     if token.reveal().count(".") != 2:  # noqa: PLR2004 - header, payload and signature
         return {}
-    import jwt
+    with deferred_interrupts():
+        import jwt
 
     claims = catch(
         lambda: jwt.decode(token.reveal(), options={"verify_signature": False}),

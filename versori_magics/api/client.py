@@ -20,6 +20,7 @@ from versori_magics.api.pagination import PAGE_SIZES, Listing, fetch_all_pages, 
 from versori_magics.api.servers import parse_server
 from versori_magics.catch import catch
 from versori_magics.errors import ApiError, IncompleteError, NotFoundError, PlatformError, TransportError
+from versori_magics.interrupts import deferred_interrupts
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Client:
         clock: Clock | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        from versori_magics.api.transport_pool import TransportPool, open_pool
+        with deferred_interrupts():
+            from versori_magics.api.transport_pool import TransportPool, open_pool
 
         self.server = parse_server(server)
         self.organisation = parse_ulid(organisation, "organisation")

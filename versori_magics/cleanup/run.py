@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +16,7 @@ from versori_magics.cleanup.records import OUTCOME_OF_VERDICT, Outcome, RowOutco
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run_control import RunControl
 from versori_magics.cleanup.stop_button import StopButton
+from versori_magics.cleanup.usage_scan import ScanLimits, UsageScan
 from versori_magics.errors import JournalError
 from versori_magics.settings import WORKERS
 
@@ -43,6 +44,8 @@ class RunOptions:
         Ends the run.
     policy, clock
         For retries and waits.
+    scan_limits : ScanLimits
+        How old a usage scan may be, and how long it may take.
     """
 
     workers: int = WORKERS
@@ -50,6 +53,15 @@ class RunOptions:
     stop_button: StopButton = field(default_factory=StopButton)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = field(default_factory=Clock)
+    scan_limits: ScanLimits = field(default_factory=ScanLimits)
+
+    def usage_scan(self, recheck: Callable[[Sequence[PlanRow]], tuple[list[PlanRow], list[RowOutcome]]]) -> UsageScan:
+        """Return a usage scan that has yet to be done."""
+        return UsageScan(recheck, self.clock, self.scan_limits)
+
+    def is_not_stopped(self) -> bool:
+        """Tell whether the run may go on."""
+        return not self.stop_button.stop.is_set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,7 @@ def start_run(
     platform: Platform,
     folder: Path,
     options: RunOptions,
-    recheck: Callable[[Sequence[PlanRow]], tuple[list[PlanRow], list[RowOutcome]]] | None,
+    scan: UsageScan,
 ) -> Report:
     """Execute a plan that was agreed to.
 
@@ -113,9 +125,8 @@ def start_run(
         Folder of the journals.
     options : RunOptions
         The options.
-    recheck : callable, optional
-        (rows) -> (unchanged rows, outcomes of the others), called before anything is sent. None if
-        the plan was created just now.
+    scan : UsageScan
+        The scan that the plan rests on; it is repeated whenever it is too old, first before anything is sent.
 
     Returns
     -------
@@ -137,13 +148,14 @@ def start_run(
         if row.verdict in OUTCOME_OF_VERDICT
     ]
     rows: Sequence[PlanRow] = plan.to_delete
-    if recheck and rows:
-        rows, changed = recheck(rows)
-        outcomes += changed
-    journal = Journal.create(folder, plan)
-    if journal is None:  # another kernel started this plan first
-        return _replay(find_journal(folder, plan.id))
-    return _execute(journal, outcomes, rows, platform, options)
+    with options.stop_button:  # from here, so that no press can leave the run locked
+        if rows and scan.is_stale:
+            rows, changed = scan.repeat(rows, options.is_not_stopped)
+            outcomes += changed
+        journal = Journal.create(folder, plan)
+        if journal is None:  # another kernel started this plan first
+            return _replay(find_journal(folder, plan.id))
+        return _execute(journal, outcomes, rows, platform, options, scan)
 
 
 def resume_run(
@@ -167,18 +179,27 @@ def resume_run(
     recheck : callable
         (unfinished run) -> (unchanged rows, outcomes of the others). If it raises, nothing is sent.
     """
-    journal = Journal.reopen(folder, run)
-    try:
-        unfinished = _unfinished_run(journal.records, journal.path)
-        rows, outcomes = recheck(unfinished)
-        attempts = {row.id: row.attempts for row in unfinished.report.rows}
-        outcomes = [msgspec.structs.replace(outcome, attempts=attempts[outcome.id]) for outcome in outcomes]
-        journal.record_resume()
-    except BaseException:
-        journal.close()
-        raise
-    agreed = [row for row in rows if row.id in agreed_ids]
-    return _execute(journal, outcomes, agreed, platform, options, unreviewed=len(rows) - len(agreed))
+    with options.stop_button:  # from here, so that no press can leave the run locked
+        journal = Journal.reopen(folder, run)
+        try:
+            unfinished = _unfinished_run(journal.records, journal.path)
+            scan = options.usage_scan(lambda rows: _recheck_again(replace(unfinished, rows=tuple(rows)), recheck))
+            rows, outcomes = scan.repeat(unfinished.rows, options.is_not_stopped)
+            journal.record_resume()
+        except BaseException:
+            journal.close()
+            raise
+        agreed = [row for row in rows if row.id in agreed_ids]
+        return _execute(journal, outcomes, agreed, platform, options, scan, unreviewed=len(rows) - len(agreed))
+
+
+def _recheck_again(
+    unfinished: UnfinishedRun, recheck: Callable[[UnfinishedRun], tuple[list[PlanRow], list[RowOutcome]]]
+) -> tuple[list[PlanRow], list[RowOutcome]]:
+    """Recheck the rows of an unfinished run; their outcomes have the attempts of the run so far."""
+    rows, outcomes = recheck(unfinished)
+    attempts = {row.id: row.attempts for row in unfinished.report.rows}
+    return rows, [msgspec.structs.replace(outcome, attempts=attempts[outcome.id]) for outcome in outcomes]
 
 
 def recheck_rows(
@@ -238,18 +259,20 @@ def _execute(
     rows: Sequence[PlanRow],
     platform: Platform,
     options: RunOptions,
+    scan: UsageScan,
     unreviewed: int = 0,
 ) -> Report:
     stop_button = options.stop_button
-    control = RunControl(stop_button.stop, workers=options.workers, policy=options.policy, clock=options.clock)
+    control = RunControl(
+        stop_button.stop, workers=options.workers, scan=scan, policy=options.policy, clock=options.clock
+    )
     executor = Executor(platform, journal, control, stop_button, workers=options.workers, unreviewed=unreviewed)
-    with stop_button:
-        try:
-            journal.record_outcomes(*outcomes)
-        except BaseException:
-            journal.close()
-            raise
-        executor.run(rows, options.on_progress)
+    try:
+        journal.record_outcomes(*outcomes)
+    except BaseException:
+        journal.close()
+        raise
+    executor.run(rows, options.on_progress)
     report = Report.replay(list(journal.records), str(journal.path))
     if report.ended:
         return report

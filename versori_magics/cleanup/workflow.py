@@ -138,7 +138,10 @@ class Workflow:
             protection = self._protection(plan)
             return recheck_rows(rows, self.platform.snapshots([row.id for row in rows]), plan.breaking, protection)
 
-        return start_run(plan, self.platform, self.journal_folder, options, None if is_fresh else recheck)
+        scan = options.usage_scan(recheck)
+        if is_fresh:
+            scan.rely_on(plan.created_at)
+        return start_run(plan, self.platform, self.journal_folder, options, scan)
 
     def prepare_resume(self, unfinished: UnfinishedRun, *, recheck: bool = True) -> Plan:
         """Return the rows of an unfinished run that may still be deleted, as a plan with the run's id.

@@ -185,6 +185,8 @@ def _pace(progress: RunProgress, left: int) -> str:
     """Return the rate of a run and its remaining time, or the reason why it sends nothing."""
     if progress.is_stopping:
         return "stopping: nothing more is sent"
+    if progress.is_scanning:
+        return "finding out again who uses them"
     if progress.pause_left:
         return f"the platform asks to wait {progress.pause_left:.0f} s"
     rate = progress.done / progress.seconds if progress.seconds else 0.0

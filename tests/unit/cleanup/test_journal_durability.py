@@ -17,6 +17,7 @@ from support.cleanup_examples import (
     RUN,
     ScriptedDelete,
     ScriptedSnapshots,
+    fresh_scan,
     journal_path,
     make_executor,
     make_id,
@@ -200,10 +201,10 @@ def test_plan_whose_journal_has_no_space_sends_nothing_and_can_be_executed_later
     delete = ScriptedDelete()
     for size in [*range(0, whole, 13), whole - 1]:
         with limit_file_size(size), pytest.raises(JournalError, match="cannot be written"):
-            start_run(plan, make_platform(delete), tmp_path, RunOptions(), None)
+            start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan())
         assert delete.sends == []
         assert list(list_journals(tmp_path)) == []
-    assert start_run(plan, make_platform(delete), tmp_path, RunOptions(), None).counts["deleted"] == 5
+    assert start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan()).counts["deleted"] == 5
 
 
 def test_run_whose_first_outcomes_have_no_space_sends_nothing_and_is_released(tmp_path: Path) -> None:
@@ -212,7 +213,7 @@ def test_run_whose_first_outcomes_have_no_space_sends_nothing_and_is_released(tm
     whole = journal_path(tmp_path / "whole").stat().st_size
     delete = ScriptedDelete()
     with limit_file_size(whole), pytest.raises(JournalError, match="cannot be written"):
-        start_run(plan, make_platform(delete), tmp_path, RunOptions(), None)
+        start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan())
     assert delete.sends == []
     assert not is_under_way(journal_path(tmp_path))
     assert find_unfinished_run(RUN, tmp_path).rows == plan.to_delete
@@ -247,6 +248,6 @@ def test_unusable_folder_is_a_journal_error_and_nothing_is_sent(tmp_path: Path, 
         journal_path(tmp_path, RUN).with_suffix(".lock").mkdir()
     delete = ScriptedDelete()
     with pytest.raises(JournalError, match="cannot be written") as caught:
-        start_run(plan_of(4), make_platform(delete), path, RunOptions(), None)
+        start_run(plan_of(4), make_platform(delete), path, RunOptions(), fresh_scan())
     assert "VERSORI_JOURNAL" in caught.value.hint
     assert delete.sends == []

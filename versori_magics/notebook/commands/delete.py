@@ -13,6 +13,7 @@ from versori_magics.cleanup.run import RunOptions, find_unfinished_run
 from versori_magics.cleanup.workflow import check_size, finish
 from versori_magics.errors import ArgumentError, PlanError
 from versori_magics.next_step import Action, NextStep
+from versori_magics.notebook.cell_end import stop_button
 from versori_magics.notebook.display.progress import ProgressDisplay
 from versori_magics.notebook.display.results import DeletionPlan, DeletionReport, PlainText
 from versori_magics.notebook.magic_hints import magic_hints
@@ -131,7 +132,8 @@ def delete(
     consent = _get_consent(deletion_plan, yes=yes)
     # A person may take hours to answer, and a plan may be older still.
     is_fresh = deletion_plan is not selection and (consent is None or consent.in_advance)
-    return _finish(workflow.execute(deletion_plan, consent, options, is_fresh=is_fresh), options)
+    with options.stop_button:  # until the report is returned, so that no press hides it
+        return _finish(workflow.execute(deletion_plan, consent, options, is_fresh=is_fresh), options)
 
 
 @magic_hints()
@@ -178,7 +180,8 @@ def resume(
     remaining_plan = workflow.prepare_resume(unfinished, recheck=not yes)
     consent = _get_consent(remaining_plan, yes=yes)
     options = _options(workers)
-    return _finish(workflow.resume(remaining_plan, consent, options), options)
+    with options.stop_button:  # until the report is returned, so that no press hides it
+        return _finish(workflow.resume(remaining_plan, consent, options), options)
 
 
 def _refuse_breaking(allow_breaking: Collection[str]) -> None:
@@ -199,7 +202,7 @@ def _get_consent(plan: Plan, *, yes: bool) -> Consent | None:
 
 
 def _options(workers: int) -> RunOptions:
-    return RunOptions(workers=workers, on_progress=ProgressDisplay())
+    return RunOptions(workers=workers, on_progress=ProgressDisplay(), stop_button=stop_button())
 
 
 def _finish(report: Report, options: RunOptions) -> DeletionReport:
