@@ -27,6 +27,7 @@ from versori_magics.api.retry import RetryPolicy
 from versori_magics.cleanup.consent import consent_in_advance
 from versori_magics.cleanup.executor import RunProgress
 from versori_magics.cleanup.journal import is_under_way, read_journal
+from versori_magics.cleanup.journal_lines import decode_record
 from versori_magics.cleanup.plan import Plan
 from versori_magics.cleanup.platform import Platform
 from versori_magics.cleanup.records import Outcome, RowPlanned, RowSent, RunResumed
@@ -198,7 +199,7 @@ class Trial:
         offset = durable = 0
         for line in content.splitlines(keepends=True):
             offset += len(line)
-            record = _decode(line)
+            record = decode_record(line)
             if isinstance(record, RowSent):
                 journalled[record.id] += 1
                 durable = offset if journalled[record.id] <= self.sends[record.id] else durable
@@ -289,15 +290,6 @@ def _progress_check(workers: int) -> Callable[[RunProgress], None]:
 
 def _fail(*_: Any) -> Any:
     raise AssertionError("nothing may be asked or sent")
-
-
-def _decode(line: bytes) -> Any:
-    from versori_magics.cleanup.journal import _decode as decode
-
-    try:
-        return decode(line)
-    except ValueError:
-        return None
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from versori_magics.api.models import Connection
 from versori_magics.api.retry import RetryPolicy
 from versori_magics.cleanup.consent import consent_in_advance
 from versori_magics.cleanup.executor import Executor
-from versori_magics.cleanup.journal import SUFFIX, Journal, read_journal
+from versori_magics.cleanup.journal import Journal, read_journal
+from versori_magics.cleanup.journal_file import SUFFIX
 from versori_magics.cleanup.plan import Plan, PlanRow, Verdict
 from versori_magics.cleanup.platform import Platform
 from versori_magics.cleanup.records import RowOutcome

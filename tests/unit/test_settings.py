@@ -196,6 +196,13 @@ def test_journals_are_written_below_versori_journal_or_the_users_state_folder(mo
     assert journal_folder() == Path("/srv/elsewhere")
 
 
+@pytest.mark.parametrize("folder", ["journals", "./journals", "../journals", "~nobody-has-this-name/journals"])
+def test_a_folder_of_journals_that_is_not_absolute_is_an_error(folder: str) -> None:
+    with pytest.raises(SettingsError, match="is not an absolute path") as caught:
+        journal_folder(environment(journal=folder))
+    assert caught.value.hint == "Set VERSORI_JOURNAL to an absolute path."
+
+
 def test_a_protection_file_is_used_only_if_versori_protect_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert protection_file(environment(protect=" ~/protected.txt ")) == Path.home() / "protected.txt"
     assert protection_file({}) is None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from versori_magics.catch import catch
 from versori_magics.errors import ConsentError
+from versori_magics.text import one_line
 
 if TYPE_CHECKING:
     from versori_magics.cleanup.plan import Plan
@@ -56,6 +59,15 @@ def typed_consent(plan: Plan, typed: str) -> Consent | None:
     """
     is_consent = bool(plan.to_delete) and " ".join(typed.split()).lower() == required_words(plan)
     return Consent(plan.id, plan.digest, in_advance=False) if is_consent else None
+
+
+def describe_agreement(consent: Consent | None) -> str:
+    """Return who agreed and how, such as ``typed by anna``, for the record; empty if nobody had to agree."""
+    if consent is None:
+        return ""
+    user = catch(getpass.getuser, OSError, KeyError, ImportError)  # a container may have no name for its user
+    name = "an unknown user" if isinstance(user, Exception) else one_line(user, 60)
+    return f"{'in advance' if consent.in_advance else 'typed'} by {name}"
 
 
 def consent_in_advance(plan: Plan) -> Consent:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from versori_magics.cleanup.consent import describe_agreement
 from versori_magics.cleanup.journal import is_under_way, under_way_error
 from versori_magics.cleanup.plan import Plan
 from versori_magics.cleanup.protection import NO_PROTECTION, Protection, read_protection, recorded_protection
@@ -141,7 +142,7 @@ class Workflow:
         scan = options.usage_scan(recheck)
         if is_fresh:
             scan.rely_on(plan.created_at)
-        return start_run(plan, self.platform, self.journal_folder, options, scan)
+        return start_run(plan, self.platform, self.journal_folder, options, scan, describe_agreement(consent))
 
     def prepare_resume(self, unfinished: UnfinishedRun, *, recheck: bool = True) -> Plan:
         """Return the rows of an unfinished run that may still be deleted, as a plan with the run's id.
@@ -179,7 +180,10 @@ class Workflow:
         self._check_origin(plan)
         _check_consent(plan, consent)
         agreed_ids = {row.id for row in plan.to_delete}
-        return resume_run(plan.id, agreed_ids, self.platform, self.journal_folder, options, self._recheck_unfinished)
+        agreed = describe_agreement(consent)
+        return resume_run(
+            plan.id, agreed_ids, self.platform, self.journal_folder, options, self._recheck_unfinished, agreed
+        )
 
     def _recheck_unfinished(self, unfinished: UnfinishedRun) -> tuple[list[PlanRow], list[RowOutcome]]:
         plan = unfinished.plan(unfinished.rows)

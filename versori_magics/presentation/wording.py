@@ -125,7 +125,7 @@ def origin(source: Plan | Report) -> str:
 
 
 def report_notes(report: Report, hint: str = "") -> list[str]:
-    """Return the notes on a run that did not reach its last row: the reason, and how to finish it.
+    """Return the notes on a run that did not reach its last row, or whose journal is damaged, and how to finish it.
 
     Parameters
     ----------
@@ -139,6 +139,8 @@ def report_notes(report: Report, hint: str = "") -> list[str]:
         notes.append(f"The run ended early: {report.stopped}.")
     elif report.run and not report.ended:
         notes.append("The run has not ended: it was interrupted or is still running.")
+    if report.damage:
+        notes.append(report.damage)
     return [*notes, hint] if hint else notes
 
 

@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cleanup_examples import make_id, make_plan, make_row, make_usage, plan_of
 
-from versori_magics.cleanup.consent import Consent, consent_in_advance, required_words, typed_consent
+from versori_magics.cleanup.consent import (
+    Consent,
+    consent_in_advance,
+    describe_agreement,
+    required_words,
+    typed_consent,
+)
 from versori_magics.cleanup.plan import Plan, Verdict
 from versori_magics.errors import ConsentError
 
@@ -108,3 +114,17 @@ def test_consent_is_valid_for_its_own_plan() -> None:
 def test_consent_is_not_valid_for_another_plan(other: Plan) -> None:
     with pytest.raises(ConsentError, match="The consent is for another plan, so nothing was sent"):
         consent_in_advance(plan_of(2)).check(other)
+
+
+def test_agreement_is_described_with_its_way_and_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(2)
+    monkeypatch.setattr("getpass.getuser", lambda: "anna\x1b")
+    assert describe_agreement(typed_consent(plan, "delete 2")) == "typed by anna\\x1b"
+    assert describe_agreement(consent_in_advance(plan)) == "in advance by anna\\x1b"
+    assert describe_agreement(None) == ""
+
+    def getuser() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr("getpass.getuser", getuser)
+    assert describe_agreement(consent_in_advance(plan)) == "in advance by an unknown user"

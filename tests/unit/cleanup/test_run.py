@@ -52,6 +52,7 @@ from versori_magics.cleanup.run import (
 from versori_magics.cleanup.stop_button import StopButton
 from versori_magics.cleanup.usage_scan import UsageScan
 from versori_magics.errors import JournalError, PlatformError
+from versori_magics.next_step import Action, NextStep
 
 ANSWERS = st.sampled_from(
     [
@@ -206,6 +207,46 @@ def test_executed_plan_returns_its_recorded_report(tmp_path: Path) -> None:
     assert recorded_report(plan_of(2), tmp_path) == report
     assert start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), stale_scan(no_recheck)) == report
     assert delete.sends == [make_id(0), make_id(1)]
+
+
+def test_plan_whose_run_is_under_way_is_an_error_that_says_so(tmp_path: Path) -> None:
+    make_executor(tmp_path, plan_of(2), ScriptedDelete()).run(plan_of(2).rows)
+    for plan in (plan_of(2), plan_of(2, make_id(1))):
+        journal = Journal.create(tmp_path, plan) or Journal.reopen(tmp_path, plan.id)
+        delete = ScriptedDelete()
+        for use in (
+            lambda plan=plan: recorded_report(plan, tmp_path),
+            lambda plan=plan, delete=delete: start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan()),
+        ):
+            with pytest.raises(JournalError, match=f"The run {plan.id} is already running") as caught:
+                use()
+            assert caught.value.next_step == NextStep(Action.FIND_RUNS)
+        assert delete.sends == []
+        journal.close()
+
+
+def test_stopped_or_interrupted_run_does_not_come_back_as_one_that_ended(tmp_path: Path) -> None:
+    make_executor(tmp_path, plan_of(3), ScriptedDelete({make_id(1): [TOKEN_REFUSED]})).run(plan_of(3).rows)
+    delete = ScriptedDelete()
+    stopped = start_run(plan_of(3), make_platform(delete), tmp_path, RunOptions(), fresh_scan())
+    assert (stopped.ended, "401" in stopped.stopped) == (True, True)
+    interrupted = make_plan(make_row(1), run=make_id(1))
+    journal = Journal.create(tmp_path, interrupted)
+    assert journal is not None
+    journal.close()
+    report = start_run(interrupted, make_platform(delete), tmp_path, RunOptions(), fresh_scan())
+    assert (report.ended, report.counts["not_attempted"]) == (False, 1)
+    assert report.next_step == NextStep(Action.RESUME, make_id(1))
+    assert delete.sends == []
+
+
+def test_journal_of_another_plan_with_the_same_id_is_an_error(tmp_path: Path) -> None:
+    make_executor(tmp_path, plan_of(2), ScriptedDelete()).run(plan_of(2).rows)
+    delete = ScriptedDelete()
+    for other in (plan_of(3), make_plan(make_row(0), make_row(1), breaking=(make_id(0),))):
+        with pytest.raises(JournalError, match="is that of another plan with the same id"):
+            start_run(other, make_platform(delete), tmp_path, RunOptions(), fresh_scan())
+    assert delete.sends == []
 
 
 def test_plan_that_another_kernel_executed_meanwhile_returns_its_report(tmp_path: Path) -> None:

@@ -134,6 +134,8 @@ def test_the_notes_of_a_report_say_why_the_run_ended_and_how_to_finish_it() -> N
     assert wording.report_notes(make_report(row)) == []
     without_run = Report("", "https://s", "O", "", (), ended=False)
     assert wording.report_notes(without_run) == []
+    damaged = Report(RUN, "https://s", "O", "", (row,), ended=True, damage="The journal is damaged.")
+    assert wording.report_notes(damaged, "Resume it.") == ["The journal is damaged.", "Resume it."]
 
 
 def test_the_reason_of_an_outcome_contains_everything_that_the_platform_said() -> None:

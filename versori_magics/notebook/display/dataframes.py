@@ -195,6 +195,7 @@ def runs_frame(reports: Sequence[tuple[Report, str]], outcomes: Iterable[str]) -
     for outcome in outcomes:
         columns[outcome] = pd.Series([report.counts[outcome] for report, _ in reports], dtype="int64")
     columns["stopped"] = _texts([report.stopped for report, _ in reports])
+    columns["damage"] = _texts([report.damage for report, _ in reports])
     columns["journal"] = _texts([report.journal for report, _ in reports])
     return pd.DataFrame(columns)
 
