@@ -7,8 +7,10 @@ by tests/benchmarks).
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,7 +52,7 @@ class _Lease:
 
 
 class TransportPool:
-    """Leases transports, the last used one first; safe to use from several threads.
+    """Leases transports, the last used one first; safe to use from several threads, and after a fork.
 
     Parameters
     ----------
@@ -60,11 +62,27 @@ class TransportPool:
 
     def __init__(self, create: Callable[[], httpx.BaseTransport]) -> None:
         self._create = create
-        self._idle: deque[tuple[float, httpx.BaseTransport]] = deque()  # (since when, transport)
         self._leases: set[_Lease] = set()
+        self.is_closed = False
+        self._start_empty()
+        _pools.add(self)
+
+    def _start_empty(self) -> None:
+        self._idle: deque[tuple[float, httpx.BaseTransport]] = deque()  # (since when, transport)
         self._is_watched = False
         self._lock = threading.Lock()
-        self.is_closed = False
+
+    def forget_connections(self) -> None:
+        """Use none of the connections again, which belong to the parent of this process.
+
+        Called in a child directly after the fork, when no other thread runs. A thread of the parent may have held any
+        lock, so nothing is closed in order: what is no longer referenced closes its own file descriptor, and neither
+        that nor TLS sends anything to the server.
+        """
+        for lease in self._leases:
+            lease.is_overdue = True  # the request that forked, if there is one, must not put its transport back
+        self._leases = set()
+        self._start_empty()
 
     @contextmanager
     def acquire(self, seconds: float) -> Iterator[httpx.BaseTransport]:
@@ -136,6 +154,19 @@ class TransportPool:
             self._idle.clear()
         for transport in idle:
             transport.close()
+
+
+_pools: weakref.WeakSet[TransportPool] = weakref.WeakSet()
+
+
+def _forget_connections_of_parent() -> None:
+    """Forget every pool's connections in a child process: parent and child would read each other's responses."""
+    for pool in _pools:
+        pool.forget_connections()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_forget_connections_of_parent)
 
 
 def open_pool(server: str) -> TransportPool:

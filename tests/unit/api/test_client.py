@@ -2,10 +2,12 @@ import base64
 import contextlib
 import itertools
 import json
+import os
 import signal
 import socket
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -658,6 +660,29 @@ def test_client_can_be_used_from_many_threads(platform: HostilePlatform, client_
     assert len(platform.deleted) == len(platform.requests) == 200
     assert platform.max_in_flight <= 32
     platform.verify()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this operating system cannot fork")
+def test_parent_and_child_process_do_not_share_a_socket(platform: HostilePlatform, client_of: Maker) -> None:
+    platform.reset(world(free=2))
+    kept, refused = platform.world.free
+    platform.script = {refused: [h.error(409, message="connection is in use")]}
+    client = client_of(platform)
+    client.connection(kept)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # later versions of Python warn of a fork beside threads
+        child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        error = error_of(lambda: client.delete(refused))
+        os._exit(getattr(error, "status", 0) % 256)
+    client.connection(kept)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 409 % 256
+    client.connection(kept)
+    first, *_, last = platform.requests
+    (from_child,) = platform.deletes
+    assert first.connection == last.connection != from_child.connection
 
 
 def test_socket_is_reused(platform: HostilePlatform, client_of: Maker, connection_id: str) -> None:
