@@ -85,10 +85,11 @@ def resolve_settings(
     SettingsError
         If a value is invalid, or a context or configuration file that was named cannot be used.
     """
-    environ = RedactedEnvironment(os.environ if environ is None else environ)
+    # Before anything can fail: a traceback may show arguments, so they must not be the token.
+    arguments, environ = _present(arguments), RedactedEnvironment(os.environ if environ is None else environ)
     values: dict[str, str | Secret] = {}
     sources: dict[str, str] = {}
-    for source, layer in _layers(_present(arguments), environ, home):
+    for source, layer in _layers(arguments, environ, home):
         for name in (*_CONNECTION_SETTINGS, "auth"):
             if name not in values and layer.get(name):
                 values[name], sources[name] = layer[name], source
@@ -129,10 +130,9 @@ def _context(name: str | None, environ: Mapping[str, str], home: Path | None) ->
 
 def _present(values: Mapping[str, str | Secret | None]) -> Values:
     """Return the values that are not blank, with the token as a `Secret`."""
-    present = {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
-    return {
-        name: Secret(value) if name == "token" and isinstance(value, str) else value for name, value in present.items()
-    }
+    given = {name: value for name, value in values.items() if value is not None}
+    hidden = {name: Secret.of(value) if name == "token" else value for name, value in given.items()}
+    return {name: value for name, value in hidden.items() if value and (isinstance(value, Secret) or value.strip())}
 
 
 def context_names(environ: Mapping[str, str] | None = None, home: Path | None = None) -> list[str]:

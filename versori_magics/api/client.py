@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from versori_magics.api import models, protocol, retry
 from versori_magics.api.auth import Secret, choose_scheme, http_auth, parse_auth_scheme, parse_token
 from versori_magics.api.clock import Clock
+from versori_magics.api.content_encoding import Undecodable, decode_body, too_long
 from versori_magics.api.ids import parse_ulid
+from versori_magics.api.masking import TokenMask
 from versori_magics.api.pagination import PAGE_SIZES, Listing, fetch_all_pages
 from versori_magics.api.servers import parse_server
 from versori_magics.catch import catch
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BODY_LIMIT = 64 * 1024 * 1024  # bytes; far more than the largest page of 1,000 connections
+BODY_LIMIT = (
+    32 * 1024 * 1024
+)  # bytes, as received and again as decoded; far more than the largest page of 1,000 connections
 READ_SECONDS = 30.0  # a page of 1,000 connections takes a while
 DELETE_SECONDS = 10.0  # if the response is late, the run looks up whether the connection still exists
 CONNECT_SECONDS = 5.0
@@ -75,16 +79,19 @@ class Client:
         clock: Clock | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        # Before anything can fail: a traceback may show arguments, so they must not be the token.
+        token = Secret.of(token)
         from versori_magics.api.transport_pool import TransportPool, open_pool
 
+        token = parse_token(token)
         self.server = parse_server(server)
         self.organisation = parse_ulid(organisation, "organisation")
-        self._token = parse_token(token)
-        self.auth = choose_scheme(self._token, parse_auth_scheme(auth))
+        self.auth = choose_scheme(token, parse_auth_scheme(auth))
         self._policy = policy or retry.RetryPolicy()
         self._clock = clock or Clock()
         self._page_sizes: dict[str, int | None] = {}  # list -> accepted page size
-        self._auth = http_auth(self._token, self.auth)
+        self._auth = http_auth(token, self.auth)
+        self._mask = TokenMask(token)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _user_agent()}
         self._pool = open_pool(self.server) if transport is None else TransportPool(lambda: transport)
 
@@ -241,6 +248,13 @@ class Client:
         The caller raises the error: raised in an ``except`` block, it would carry httpx's frames in its context, and
         with them the header that contains the token.
         """
+        try:
+            return self._exchange(request, seconds)
+        except KeyboardInterrupt:
+            pass
+        raise KeyboardInterrupt  # a new one, because the original carries httpx's frames too
+
+    def _exchange(self, request: protocol.ApiRequest, seconds: float) -> protocol.ApiResponse | TransportError:
         import httpx
 
         if self._pool.is_closed:
@@ -254,13 +268,10 @@ class Client:
             ):
                 return self._receive(request, response, deadline, seconds)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-            return _no_response(request, _reason(error), sent=False)
+            return _no_response(request, self._reason(error), sent=False)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
             is_late = self._clock.now() > deadline  # the pool has then closed the connection
-            return _no_response(request, _too_slow(seconds) if is_late else _reason(error))
-        except KeyboardInterrupt:
-            pass
-        raise KeyboardInterrupt  # a new one, because the original carries httpx's frames too
+            return _no_response(request, _too_slow(seconds) if is_late else self._reason(error))
 
     def _signed(self, request: protocol.ApiRequest, seconds: float) -> httpx.Request:
         """Return a request with the token in it. Do not assign it to a variable, which a traceback might show."""
@@ -282,14 +293,24 @@ class Client:
     ) -> protocol.ApiResponse | TransportError:
         """Return a response once its whole body has arrived."""
         body = bytearray()
-        for chunk in response.iter_bytes():
+        for chunk in response.iter_raw():
             body += chunk
             if len(body) > BODY_LIMIT:
-                return _no_response(request, f"the body is longer than {BODY_LIMIT:,} bytes")
+                return _no_response(request, too_long(BODY_LIMIT).reason)
             if self._clock.now() > deadline:
                 return _no_response(request, _too_slow(seconds))
-        complete = protocol.ApiResponse(response.status_code, dict(response.headers), bytes(body))
-        return protocol.mask_token(complete, self._token.reveal())
+        encodings = response.headers.get_list("content-encoding", split_commas=True)
+        decoded = decode_body(bytes(body), encodings, BODY_LIMIT)
+        if isinstance(decoded, Undecodable):
+            return _no_response(request, self._mask.text(decoded.reason))
+        complete = protocol.ApiResponse(response.status_code, dict(response.headers), decoded)
+        return protocol.mask_token(complete, self._mask)
+
+    def _reason(self, error: Exception) -> str:
+        """Return the name of an error and its shortened text, unless the text may quote a header of the request."""
+        text = one_line(self._mask.text(str(error)), 120)
+        may_quote_header = any(word in text.lower() for word in ("header", "authorization", "cookie", "bearer"))
+        return type(error).__name__ + (f" ({text})" if text and not may_quote_header else "")
 
 
 def _no_response(request: protocol.ApiRequest, reason: str, *, sent: bool = True) -> TransportError:
@@ -304,13 +325,6 @@ def _no_response(request: protocol.ApiRequest, reason: str, *, sent: bool = True
 
 def _too_slow(seconds: float) -> str:
     return f"it took longer than {seconds:.0f} s"
-
-
-def _reason(error: Exception) -> str:
-    """Return the name of an error and its shortened text, unless the text may quote a header."""
-    text = one_line(error, 120)
-    may_quote_header = any(word in text.lower() for word in ("header", "authorization", "cookie", "bearer"))
-    return type(error).__name__ + (f" ({text})" if text and not may_quote_header else "")
 
 
 def _user_agent() -> str:

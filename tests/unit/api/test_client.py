@@ -8,6 +8,7 @@ import socket
 import threading
 import traceback
 import warnings
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from versori_magics.api import transport_pool as transport_module
 from versori_magics.api.auth import Secret
 from versori_magics.api.client import Client
 from versori_magics.api.clock import Clock
+from versori_magics.api.masking import TokenMask
 from versori_magics.api.retry import RetryPolicy
 from versori_magics.errors import (
     ApiError,
@@ -243,7 +245,7 @@ def test_response_with_broken_compression_is_incomplete(
     platform: HostilePlatform, client_of: Maker, connection_id: str
 ) -> None:
     platform.on("*", "", h.gzip(broken=True), times=9)
-    with pytest.raises(TransportError, match="DecodingError") as caught:
+    with pytest.raises(TransportError, match="the gzip compression of the body is broken") as caught:
         client_of(platform).connection(connection_id)
     assert caught.value.sent
     assert caught.value.attempts == 4
@@ -303,6 +305,79 @@ def test_length_of_a_body_is_limited_after_decompression(
     platform.on("GET", "", h.gzip(" " * 5_000_000), times=9)
     with pytest.raises(TransportError, match="longer than 10,000 bytes"):
         client_of(platform, policy=RetryPolicy(sends=1)).connection(connection_id)
+
+
+@pytest.mark.parametrize("encodings", ["gzip, gzip", "br", "gzip, identity, gzip", "deflate"])
+@pytest.mark.parametrize("method", ["connection", "delete"])
+def test_body_with_any_encoding_but_one_gzip_is_an_error_that_leaves_the_result_open(
+    platform: HostilePlatform, client_of: Maker, connection_id: str, encodings: str, method: str
+) -> None:
+    bomb = zlib.compress(zlib.compress(bytes(10_000_000), wbits=31), wbits=31)
+    platform.on("*", "", h.answer(409, bomb, {"Content-Encoding": encodings}), times=9)
+    with pytest.raises(TransportError, match=r"content encoding.*(only one gzip|was not asked for)") as caught:
+        getattr(client_of(platform), method)(connection_id)
+    assert caught.value.sent
+
+
+def test_encoding_of_a_deletions_empty_response_does_not_matter(
+    platform: HostilePlatform, client_of: Maker, connection_id: str
+) -> None:
+    platform.on("DELETE", "", h.answer(204, headers={"Content-Encoding": "br"}, do=True))
+    client_of(platform).delete(connection_id)
+    assert platform.deleted == {connection_id}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "HTTP/1.1 200 OK\r\n" + f"X-Long: {'x' * 1_000_000}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n" + "X-Many: x\r\n" * 100_000 + "\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + "1" * 1_000_000,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;" + "x" * 1_000_000,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + "X: y\r\n" * 100_000,
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: gzip, chunked\r\n\r\n{}",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\x00\r\nA\x00: b\r\n\r\n",
+        "",
+    ],
+    ids=lambda head: head[17:60],
+)
+def test_malformed_or_endless_head_of_a_response_is_an_error_that_leaves_the_result_open(
+    platform: HostilePlatform, client_of: Maker, connection_id: str, head: str
+) -> None:
+    platform.on("DELETE", "", h.Fault("head", raw=head.encode(), end="close"))
+    with pytest.raises(TransportError, match="No complete response") as caught:
+        client_of(platform).delete(connection_id)
+    assert caught.value.sent
+    assert len(str(caught.value)) < 500
+    platform.wait_for(lambda: platform.open_connections == 0)
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 300,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 99,
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 99,
+    ],
+    ids=["chunks", "100", "103"],
+)
+def test_response_that_never_ends_is_abandoned(
+    platform: HostilePlatform,
+    client_of: Maker,
+    connection_id: str,
+    endless: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform.on("DELETE", "", h.Fault("endless", raw=endless, per_byte=0.001, end="close"))
+    for name in ("DELETE_SECONDS", "CONNECT_SECONDS"):
+        monkeypatch.setattr(client_module, name, 0.2)
+    monkeypatch.setattr(transport_module, "WATCH_SECONDS", 0.1)
+    with pytest.raises(TransportError, match="took longer than") as caught:
+        client_of(platform, clock=Clock()).delete(connection_id)
+    assert caught.value.sent
+    platform.wait_for(lambda: platform.open_connections == 0)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -563,10 +638,59 @@ def test_short_word_that_is_used_as_a_token_is_not_masked_in_messages(
         client_of(platform, token="not").connection(UNKNOWN_ID)
 
 
-def test_data_that_contains_the_token_is_not_changed(platform: HostilePlatform, client_of: Maker) -> None:
+ECHOES: dict[str, Callable[[str], str]] = {
+    "JSON codes": lambda token: "".join(f"\\u{ord(char):04x}" for char in token),
+    "base64 of the header": lambda token: base64.b64encode(f"Bearer {token}".encode()).decode(),
+    "URL": lambda token: "".join(f"%{ord(char):02X}" for char in token),
+    "HTML": lambda token: "".join(f"&#{ord(char)};" for char in token),
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("method", ["connection", "delete"])
+def test_token_that_the_server_repeats_in_an_encoded_form_is_masked(
+    platform: HostilePlatform, client_of: Maker, connection_id: str, echo: str, method: str
+) -> None:
+    encoded = ECHOES[echo](platform.token)
+    faults = [
+        h.answer(401, f'{{"code": "{encoded}", "message": "{encoded} is wrong", "details": {{"a": ["{encoded}"]}}}}'),
+        h.error(409, message="x" * 1_950 + encoded, fields=[{"field": encoded, "message": encoded}]),
+        h.answer(502, f"<title>{encoded}</title>", {"Content-Type": f"text/{encoded}"}),
+        h.answer(500, encoded),
+        h.redirect(f"https://login.example/{encoded}"),
+        h.answer(200, "{}", {"Content-Encoding": platform.token}),
+        h.Fault("status line", do=False, raw=f"HTTP/1.1 {encoded}\r\n\r\n".encode(), end="close"),
+        h.Fault("header line", do=False, raw=f"HTTP/1.1 200 OK\r\n{encoded}\r\n\r\n".encode(), end="close"),
+    ]
+    mask = TokenMask(Secret(platform.token))
+    client = client_of(platform, token=Secret(platform.token), policy=RetryPolicy(sends=1))
+    for fault in faults:
+        platform.on("*", "", fault)
+        error = error_of(lambda: getattr(client, method)(connection_id))
+        assert error is not None
+        for text in (traceback_of(error), str(error), repr(error), str(vars(error))):
+            assert not mask.is_needed(text)
+            assert encoded[:24] not in text
+
+
+def test_token_is_masked_in_every_text_that_is_read(platform: HostilePlatform, client_of: Maker) -> None:
     platform.reset(world())
+    echo = ECHOES["JSON codes"](platform.token)
     connection_id = platform.world.add(name=f"named {platform.token}")
-    assert client_of(platform).connection(connection_id).name == f"named {platform.token}"
+    other_id = platform.world.add(name=f"called {echo} & co")
+    listing = client_of(platform).connections()
+    assert {item.id: item.name for item in listing.items} == {
+        connection_id: "named ***",
+        other_id: "called *** & co",
+    }
+    assert client_of(platform).connection(connection_id).name == "named ***"
+
+
+def test_data_without_the_token_is_not_changed(platform: HostilePlatform, client_of: Maker) -> None:
+    platform.reset(world())
+    name = 'a "quoted" \\u0041 %41 &amp; \U0001f6d2 name'
+    connection_id = platform.world.add(name=name)
+    assert client_of(platform).connection(connection_id).name == name
 
 
 def test_client_does_not_show_the_token(platform: HostilePlatform, client_of: Maker) -> None:
