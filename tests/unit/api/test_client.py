@@ -1,8 +1,10 @@
 import base64
 import contextlib
+import copy
 import itertools
 import json
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -18,6 +20,7 @@ from support.clients import FastClock
 from support.hostile_platform import HostilePlatform, world
 
 from versori_magics.api import client as client_module
+from versori_magics.api import sender as sender_module
 from versori_magics.api import transport_pool as transport_module
 from versori_magics.api.auth import Secret
 from versori_magics.api.client import Client
@@ -277,8 +280,8 @@ def test_headers_that_arrive_too_slowly_are_abandoned(
     platform: HostilePlatform, client_of: Maker, connection_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.on("DELETE", "", h.drip(0.1))
-    for name in ("DELETE_SECONDS", "CONNECT_SECONDS"):
-        monkeypatch.setattr(client_module, name, 0.2)
+    monkeypatch.setattr(client_module, "DELETE_SECONDS", 0.2)
+    monkeypatch.setattr(sender_module, "CONNECT_SECONDS", 0.2)
     monkeypatch.setattr(transport_module, "WATCH_SECONDS", 0.1)
     with pytest.raises(TransportError, match="took longer than") as caught:
         client_of(platform, clock=Clock()).delete(connection_id)
@@ -291,9 +294,9 @@ def test_body_that_is_too_long_is_abandoned(
     platform: HostilePlatform, client_of: Maker, connection_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     length = len(json.dumps(platform.world.connections[connection_id].json()))
-    monkeypatch.setattr(client_module, "BODY_LIMIT", length)
+    monkeypatch.setattr(sender_module, "BODY_LIMIT", length)
     assert client_of(platform).connection(connection_id).id == connection_id
-    monkeypatch.setattr(client_module, "BODY_LIMIT", length - 1)
+    monkeypatch.setattr(sender_module, "BODY_LIMIT", length - 1)
     with pytest.raises(TransportError, match=f"longer than {length - 1} bytes"):
         client_of(platform, policy=RetryPolicy(sends=1)).connection(connection_id)
 
@@ -301,7 +304,7 @@ def test_body_that_is_too_long_is_abandoned(
 def test_length_of_a_body_is_limited_after_decompression(
     platform: HostilePlatform, client_of: Maker, connection_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "BODY_LIMIT", 10_000)
+    monkeypatch.setattr(sender_module, "BODY_LIMIT", 10_000)
     platform.on("GET", "", h.gzip(" " * 5_000_000), times=9)
     with pytest.raises(TransportError, match="longer than 10,000 bytes"):
         client_of(platform, policy=RetryPolicy(sends=1)).connection(connection_id)
@@ -371,8 +374,8 @@ def test_response_that_never_ends_is_abandoned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     platform.on("DELETE", "", h.Fault("endless", raw=endless, per_byte=0.001, end="close"))
-    for name in ("DELETE_SECONDS", "CONNECT_SECONDS"):
-        monkeypatch.setattr(client_module, name, 0.2)
+    monkeypatch.setattr(client_module, "DELETE_SECONDS", 0.2)
+    monkeypatch.setattr(sender_module, "CONNECT_SECONDS", 0.2)
     monkeypatch.setattr(transport_module, "WATCH_SECONDS", 0.1)
     with pytest.raises(TransportError, match="took longer than") as caught:
         client_of(platform, clock=Clock()).delete(connection_id)
@@ -626,7 +629,7 @@ def test_interrupt_during_a_request_does_not_contain_the_token(
     assert caught.value.__context__ is None
     assert platform.token not in traceback_of(caught.value)
     # No frame of httpx may be left, because some of them contain the headers.
-    assert traceback.extract_tb(caught.value.__traceback__)[-1].filename == client_module.__file__
+    assert traceback.extract_tb(caught.value.__traceback__)[-1].filename == sender_module.__file__
     platform.wait_for(lambda: platform.in_flight == 0)
 
 
@@ -696,7 +699,12 @@ def test_data_without_the_token_is_not_changed(platform: HostilePlatform, client
 def test_client_does_not_show_the_token(platform: HostilePlatform, client_of: Maker) -> None:
     client = client_of(platform)
     assert repr(client) == f"Client('{platform.url}', '{platform.organisation}', ***, auth='bearer')"
-    assert platform.token not in repr(client) + str(client) + str(vars(client)) + str(vars(client._pool))
+    sender = client._sender
+    for holder in (client, sender, sender._pool, sender._mask, sender._auth):
+        assert platform.token not in repr(holder) + str(holder) + str(vars(holder))
+    for copying in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError):
+            copying(client)
 
 
 def test_credential_data_is_never_shown(platform: HostilePlatform, client_of: Maker, connection_id: str) -> None:
