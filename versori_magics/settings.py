@@ -86,10 +86,11 @@ def resolve_settings(
         If a value is invalid, or a context or configuration file that was named cannot be used.
     """
     # Before anything can fail: a traceback may show arguments, so they must not be the token.
-    arguments, environ = _present(arguments), RedactedEnvironment(os.environ if environ is None else environ)
+    arguments = _with_secret_token(arguments)
+    environ = RedactedEnvironment(os.environ if environ is None else environ)
     values: dict[str, str | Secret] = {}
     sources: dict[str, str] = {}
-    for source, layer in _layers(arguments, environ, home):
+    for source, layer in _layers(_present(arguments), environ, home):
         for name in (*_CONNECTION_SETTINGS, "auth"):
             if name not in values and layer.get(name):
                 values[name], sources[name] = layer[name], source
@@ -128,11 +129,16 @@ def _context(name: str | None, environ: Mapping[str, str], home: Path | None) ->
     return context.name, _present(values)
 
 
+def _with_secret_token(values: Mapping[str, str | Secret | None]) -> Mapping[str, str | Secret | None]:
+    return {
+        name: Secret.of(value) if name == "token" and value is not None else value for name, value in values.items()
+    }
+
+
 def _present(values: Mapping[str, str | Secret | None]) -> Values:
     """Return the values that are not blank, with the token as a `Secret`."""
-    given = {name: value for name, value in values.items() if value is not None}
-    hidden = {name: Secret.of(value) if name == "token" else value for name, value in given.items()}
-    return {name: value for name, value in hidden.items() if value and (isinstance(value, Secret) or value.strip())}
+    values = _with_secret_token(values)
+    return {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
 
 
 def context_names(environ: Mapping[str, str] | None = None, home: Path | None = None) -> list[str]:

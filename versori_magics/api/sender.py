@@ -60,9 +60,10 @@ class Sender:
         """
         try:
             return self._exchange(request, seconds)
-        except KeyboardInterrupt:
-            pass
-        raise KeyboardInterrupt  # a new one, because the original carries httpx's frames too
+        except BaseException as error:  # noqa: BLE001 - an interrupt of any type is raised again, without httpx's frames
+            interrupt = error.with_traceback(None)
+            interrupt.__context__ = None
+        raise interrupt
 
     def _exchange(self, request: protocol.ApiRequest, seconds: float) -> protocol.ApiResponse | TransportError:
         import httpx
@@ -79,7 +80,7 @@ class Sender:
                 return self._receive(request, response, deadline, seconds)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             return _no_response(request, self._reason(error), sent=False)
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever fails, the platform may have received the request
             is_late = self._clock.now() > deadline  # the pool has then closed the connection
             return _no_response(request, _too_slow(seconds) if is_late else self._reason(error))
 

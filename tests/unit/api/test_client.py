@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from support import hostile_platform as h
 from support.clients import FastClock
@@ -631,6 +632,50 @@ def test_interrupt_during_a_request_does_not_contain_the_token(
     # No frame of httpx may be left, because some of them contain the headers.
     assert traceback.extract_tb(caught.value.__traceback__)[-1].filename == sender_module.__file__
     platform.wait_for(lambda: platform.in_flight == 0)
+
+
+class BrokenTransport(httpx.BaseTransport):
+    """Raises an error whose frame and text contain the token."""
+
+    def __init__(self, error_type: type[BaseException]) -> None:
+        self.error_type = error_type
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        authorization = request.headers["Authorization"]
+        raise self.error_type(authorization)
+
+
+@pytest.mark.parametrize(
+    "error_type", [KeyError, AssertionError, TypeError, MemoryError, UnicodeError, httpx.ReadError]
+)
+def test_any_error_of_the_transport_leaves_the_result_open_and_does_not_contain_the_token(
+    platform: HostilePlatform, client_of: Maker, error_type: type[Exception]
+) -> None:
+    client = client_of(platform, token=Secret(platform.token), transport=BrokenTransport(error_type))
+    error = error_of(lambda: client.delete(UNKNOWN_ID))
+    assert isinstance(error, TransportError)
+    assert error.sent
+    assert error_type.__name__ in error.message
+    assert error.__context__ is None
+    assert platform.token not in traceback_of(error) + repr(vars(error))
+
+
+@pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_any_interrupt_of_a_request_is_raised_again_without_the_frames_of_the_transport(
+    platform: HostilePlatform, client_of: Maker, error_type: type[BaseException]
+) -> None:
+    class InterruptedTransport(BrokenTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            try:
+                return BrokenTransport(KeyError).handle_request(request)
+            except KeyError:
+                raise self.error_type  # noqa: B904 - in the context of an error that contains the token
+
+    client = client_of(platform, token=Secret(platform.token), transport=InterruptedTransport(error_type))
+    with pytest.raises(error_type) as caught:
+        client.delete(UNKNOWN_ID)
+    assert caught.value.__context__ is None
+    assert platform.token not in traceback_of(caught.value)
 
 
 def test_short_word_that_is_used_as_a_token_is_not_masked_in_messages(
