@@ -68,6 +68,8 @@ class Sender:
     def _exchange(self, request: protocol.ApiRequest, seconds: float) -> protocol.ApiResponse | TransportError:
         import httpx
 
+        from versori_magics.api.watched_stream import is_too_early
+
         if self._pool.is_closed:
             return _no_response(request, "the client is closed", sent=False)
         deadline = self._clock.now() + seconds + CONNECT_SECONDS
@@ -77,6 +79,8 @@ class Sender:
                 self._pool.acquire(seconds + CONNECT_SECONDS) as transport,
                 closing(transport.handle_request(self._signed(request, seconds))) as response,
             ):
+                if is_too_early(response):
+                    return _no_response(request, "a response came before the request, so it belongs to an earlier one")
                 return self._receive(request, response, deadline, seconds)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             return _no_response(request, self._reason(error), sent=False)

@@ -15,12 +15,13 @@ from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from versori_magics.api.watched_stream import WatchedBackend
 from versori_magics.catch import catch
 from versori_magics.errors import SettingsError
 
@@ -169,6 +170,13 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
     os.register_at_fork(after_in_child=_forget_connections_of_parent)
 
 
+def _create_transport(**options: Any) -> httpx.HTTPTransport:
+    transport = httpx.HTTPTransport(**options)
+    # httpx's transport has no parameter for the backend, only httpcore's pool has. Tests notice if this has no effect.
+    transport._pool._network_backend = WatchedBackend()  # noqa: SLF001
+    return transport
+
+
 def open_pool(server: str) -> TransportPool:
     """Return a pool of connections to a server; none is opened yet.
 
@@ -185,7 +193,7 @@ def open_pool(server: str) -> TransportPool:
     is_https = server.startswith("https:")
     proxies = getproxies() if is_https and not proxy_bypass(urlsplit(server).netloc) else {}
     create = partial(
-        httpx.HTTPTransport,
+        _create_transport,
         # One context for all transports, as creating one takes as long as many requests. Plain http verifies nothing.
         verify=httpx.create_ssl_context(verify=is_https, trust_env=is_https),
         limits=_ONE_CONNECTION,

@@ -839,6 +839,42 @@ def test_client_can_be_used_from_many_threads(platform: HostilePlatform, client_
     platform.verify()
 
 
+@pytest.mark.parametrize(
+    "surplus", ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]
+)
+@pytest.mark.parametrize("first", ["204 No Content\r\n\r\n", "404 Not Found\r\nContent-Length: 2\r\n\r\n{}"])
+def test_surplus_response_to_one_request_is_not_taken_for_the_response_to_the_next(
+    platform: HostilePlatform, client_of: Maker, first: str, surplus: str
+) -> None:
+    platform.reset(world(free=2))
+    answered_twice, refused = platform.world.free
+    twice = h.Fault("twice", do=False, raw=f"HTTP/1.1 {first}{surplus}".encode())
+    platform.script = {answered_twice: [twice], refused: [h.error(409, message="connection is in use")] * 2}
+    client = client_of(platform)
+    with contextlib.suppress(NotFoundError):
+        client.delete(answered_twice)
+    with pytest.raises(TransportError, match="a response came before the request") as caught:
+        client.delete(refused)
+    assert caught.value.sent
+    with pytest.raises(ApiError, match="connection is in use"):
+        client.delete(refused)
+    platform.wait_for(lambda: platform.open_connections == 1)  # the shifted connection is not used again
+
+
+def test_text_after_a_deletions_empty_response_is_not_taken_for_the_next_response(
+    platform: HostilePlatform, client_of: Maker
+) -> None:
+    platform.reset(world(free=2))
+    first, second = platform.world.free
+    raw = b'HTTP/1.1 204 No Content\r\nContent-Length: 22\r\n\r\n{"message": "deleted"}'
+    platform.script = {first: [h.Fault("body of a 204", raw=raw)], second: [h.error(409)]}
+    client = client_of(platform)
+    client.delete(first)
+    with pytest.raises(TransportError, match="No complete response") as caught:
+        client.delete(second)
+    assert caught.value.sent
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this operating system cannot fork")
 def test_parent_and_child_process_do_not_share_a_socket(platform: HostilePlatform, client_of: Maker) -> None:
     platform.reset(world(free=2))
