@@ -87,6 +87,8 @@ def resolve_settings(
     SettingsError
         If a value is invalid, or a context or configuration file that was named cannot be used.
     """
+    # Before anything can fail: a traceback may show arguments, so they must not be the token.
+    arguments = _with_secret_token(arguments)
     environ = RedactedEnvironment(os.environ if environ is None else environ)
     values: dict[str, str | Secret] = {}
     sources: dict[str, str] = {}
@@ -129,12 +131,16 @@ def _context(name: str | None, environ: Mapping[str, str], home: Path | None) ->
     return context.name, _present(values)
 
 
+def _with_secret_token(values: Mapping[str, str | Secret | None]) -> Mapping[str, str | Secret | None]:
+    return {
+        name: Secret.of(value) if name == "token" and value is not None else value for name, value in values.items()
+    }
+
+
 def _present(values: Mapping[str, str | Secret | None]) -> Values:
     """Return the values that are not blank, with the token as a `Secret`."""
-    present = {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
-    return {
-        name: Secret(value) if name == "token" and isinstance(value, str) else value for name, value in present.items()
-    }
+    values = _with_secret_token(values)
+    return {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
 
 
 def context_names(environ: Mapping[str, str] | None = None, home: Path | None = None) -> list[str]:

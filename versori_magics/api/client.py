@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 import weakref
-from contextlib import closing
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
@@ -13,15 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from versori_magics.api import models, protocol, retry
-from versori_magics.api.auth import Secret, choose_scheme, http_auth, jwt_claims, parse_auth_scheme, parse_token
+from versori_magics.api.auth import Secret, choose_scheme, jwt_claims, parse_auth_scheme, parse_token
 from versori_magics.api.clock import Clock
 from versori_magics.api.ids import parse_ulid
 from versori_magics.api.pagination import PAGE_SIZES, Listing, fetch_all_pages, page_query
+from versori_magics.api.sender import Sender
 from versori_magics.api.servers import parse_server
 from versori_magics.catch import catch
 from versori_magics.errors import ApiError, IncompleteError, NotFoundError, PlatformError, TransportError
 from versori_magics.interrupts import deferred_interrupts
-from versori_magics.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PageT = TypeVar("PageT")
 
-BODY_LIMIT = 64 * 1024 * 1024  # bytes; far more than the largest page of 1,000 connections
 READ_SECONDS = 30.0  # a page of 1,000 connections takes a while
 DELETE_SECONDS = 10.0  # if the response is late, the run looks up whether the connection still exists
-CONNECT_SECONDS = 5.0
 
 
 class Client:
@@ -76,20 +73,21 @@ class Client:
         clock: Clock | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        # Before anything can fail: a traceback may show arguments, so they must not be the token.
+        token = Secret.of(token)
         with deferred_interrupts():
             from versori_magics.api.transport_pool import TransportPool, open_pool
 
+        self._token = parse_token(token)
         self.server = parse_server(server)
         self.organisation = parse_ulid(organisation, "organisation")
-        self._token = parse_token(token)
         self.auth = choose_scheme(self._token, parse_auth_scheme(auth))
         self._policy = policy or retry.RetryPolicy()
         self._clock = clock or Clock()
         self._page_sizes: dict[str, int | None] = {}  # list -> accepted page size
-        self._auth = http_auth(self._token, self.auth)
-        self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _user_agent()}
-        self._pool = open_pool(self.server) if transport is None else TransportPool(lambda: transport)
-        weakref.finalize(self, self._pool.close)
+        pool = open_pool(self.server) if transport is None else TransportPool(lambda: transport)
+        self._sender = Sender(self.server, self._token, self.auth, pool, self._clock)
+        weakref.finalize(self, pool.close)
 
     def __repr__(self) -> str:
         return f"Client({self.server!r}, {self.organisation!r}, ***, auth={self.auth!r})"
@@ -104,7 +102,7 @@ class Client:
 
     def close(self) -> None:
         """Close idle sockets now, and each busy one when its request ends."""
-        self._pool.close()
+        self._sender.close()
 
     def for_organisation(self, organisation: str) -> Client:
         """Return a client for an organisation on the same server, with the same token; perhaps this one."""
@@ -170,7 +168,7 @@ class Client:
             If the response is anything but the documented 204.
         """
         request = protocol.delete_connection(self.organisation, connection)
-        response = self._send(request, DELETE_SECONDS)
+        response = self._sender.send(request, DELETE_SECONDS)
         if isinstance(response, TransportError):
             raise response
         protocol.raise_unless_deleted(request, response)
@@ -261,90 +259,7 @@ class Client:
             start += decision.wait if decision.pause else 0
 
     def _read_once(self, request: protocol.ApiRequest, body_type: type[T]) -> T | PlatformError:
-        response = self._send(request, READ_SECONDS)
+        response = self._sender.send(request, READ_SECONDS)
         if isinstance(response, PlatformError):
             return response
         return catch(lambda: protocol.decode_response(request, response, body_type), PlatformError)
-
-    def _send(self, request: protocol.ApiRequest, seconds: float) -> protocol.ApiResponse | TransportError:
-        """Send a request once, and return its response or the error that it failed with.
-
-        The caller raises the error: raised in an ``except`` block, it would carry httpx's frames in its context, and
-        with them the header that contains the token.
-        """
-        import httpx
-
-        if self._pool.is_closed:
-            return _no_response(request, "the client is closed", sent=False)
-        deadline = self._clock.now() + seconds + CONNECT_SECONDS
-        try:
-            # Not through httpx.Client, because its redirects, cookies and hooks are not wanted.
-            with (
-                self._pool.acquire(seconds + CONNECT_SECONDS) as transport,
-                closing(transport.handle_request(self._signed(request, seconds))) as response,
-            ):
-                return self._receive(request, response, deadline, seconds)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-            return _no_response(request, _reason(error), sent=False)
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
-            is_late = self._clock.now() > deadline  # the pool has then closed the connection
-            return _no_response(request, _too_slow(seconds) if is_late else _reason(error))
-        except KeyboardInterrupt:
-            pass
-        raise KeyboardInterrupt  # a new one, because the original carries httpx's frames too
-
-    def _signed(self, request: protocol.ApiRequest, seconds: float) -> httpx.Request:
-        """Return a request with the token in it. Do not assign it to a variable, which a traceback might show."""
-        import httpx
-
-        unsigned = httpx.Request(
-            request.method,
-            self.server + request.path,
-            params=request.query or None,
-            headers=self._headers,
-            extensions={
-                "timeout": {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds},
-            },
-        )
-        return next(self._auth.sync_auth_flow(unsigned))
-
-    def _receive(
-        self, request: protocol.ApiRequest, response: httpx.Response, deadline: float, seconds: float
-    ) -> protocol.ApiResponse | TransportError:
-        """Return a response once its whole body has arrived."""
-        body = bytearray()
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > BODY_LIMIT:
-                return _no_response(request, f"the body is longer than {BODY_LIMIT:,} bytes")
-            if self._clock.now() > deadline:
-                return _no_response(request, _too_slow(seconds))
-        complete = protocol.ApiResponse(response.status_code, dict(response.headers), bytes(body))
-        return protocol.mask_token(complete, self._token.reveal())
-
-
-def _no_response(request: protocol.ApiRequest, reason: str, *, sent: bool = True) -> TransportError:
-    return TransportError(
-        f"{'No complete response from' if sent else 'No connection to'} the platform: {reason}.",
-        hint="" if sent else "Check the network, the VPN and the server's address.",
-        method=request.method,
-        path=request.path,
-        sent=sent,
-    )
-
-
-def _too_slow(seconds: float) -> str:
-    return f"it took longer than {seconds:.0f} s"
-
-
-def _reason(error: Exception) -> str:
-    """Return the name of an error and its shortened text, unless the text may quote a header."""
-    text = one_line(error, 120)
-    may_quote_header = any(word in text.lower() for word in ("header", "authorization", "cookie", "bearer"))
-    return type(error).__name__ + (f" ({text})" if text and not may_quote_header else "")
-
-
-def _user_agent() -> str:
-    from versori_magics._version import __version__
-
-    return f"versori_magics/{__version__}"

@@ -71,6 +71,8 @@ class RunHeader(msgspec.Struct, frozen=True, tag="header", tag_field="record"):
         Every id of the plan, so that a missing row is noticed.
     protection : tuple of str
         The rules of protection that the plan was made with.
+    protection_file : str
+        The file that they were read from; empty if there was none.
     agreed : str
         Who agreed and how; empty if nobody had to.
     """

@@ -254,9 +254,9 @@ def test_resuming_needs_consent_to_the_remaining_rows(tmp_path: Path, consent: C
 def test_run_of_another_organisation_is_not_resumed(tmp_path: Path) -> None:
     example = WorkflowExample(tmp_path, range(6))
     unfinished = stop_run(example.journal_folder)
-    report = msgspec.structs.replace(unfinished.report, organisation=make_id(9))
+    planned = msgspec.structs.replace(unfinished.planned, organisation=make_id(9))
     with pytest.raises(PlanError, match="The plan is for organisation"):
-        example.workflow.prepare_resume(UnfinishedRun(report, unfinished.planned, unfinished.rows))
+        example.workflow.prepare_resume(UnfinishedRun(unfinished.report, planned, unfinished.rows))
     assert example.snapshots.calls == []
 
 
