@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from operator import attrgetter
 
 from versori_magics.emulator import vocabulary
-from versori_magics.emulator.credential_encoding import ZERO_TIME
+from versori_magics.emulator.credential_seed import CredentialBuilder
 from versori_magics.emulator.models import (
     Activation,
     AuthScheme,
     Connection,
-    Credential,
     EndUser,
     Environment,
     Link,
@@ -31,11 +30,6 @@ UNLISTED_INTERVAL = 4  # ListActivations omits the connections of every fourth a
 # whose activation does not list it.
 HIDDEN_USE_INTERVAL, STATIC_USER_OFFSET, END_USER_OFFSET = 20, 7, 17
 BY_ID = attrgetter("id")
-
-# Of 100 credentials, how many are valid, never validated and expired; the others are rejected by their system.
-# Credentials of unused connections are expired more often.
-CREDENTIAL_STATES_IN_USE = (75, 10, 10)
-CREDENTIAL_STATES_UNUSED = (30, 20, 40)
 
 
 def build_organisation(connections: int, seed: int, today: datetime | None = None) -> Organisation:
@@ -67,6 +61,7 @@ class _OrganisationBuilder:
         self.random = random
         # Details have a sequence of their own, so that adding one leaves the ids and names of every seed as they are.
         self.detail_random = detail_random
+        self.credentials = CredentialBuilder(random)
         # The first random value, so that it depends only on the seed and not on the number of connections.
         self.id = random.ulid(MAX_AGE_DAYS)
         self.systems: list[System] = []
@@ -79,7 +74,6 @@ class _OrganisationBuilder:
         self.names_in_use: set[tuple[str, str]] = set()  # (system id, connection name)
         self.template_ids: dict[tuple[str, str, bool], str] = {}  # by environment id, system id and dynamic
         self.tricky_names: dict[int, str] = {}  # by the position of the connection
-        self.zero_time_is_unused = True
 
     def build(self, count: int) -> Organisation:
         static_count, dynamic_count = round(count * STATIC_SHARE), round(count * DYNAMIC_SHARE)
@@ -259,48 +253,12 @@ class _OrganisationBuilder:
             base_url=None if self.random.chance(0.1) else self.random.url(system),
             template_id=template_id,
             end_user_id=end_user.id if end_user else None,
-            credentials=self.credentials(system, age, unused=unused),
+            credentials=self.credentials.build(system, age, unused=unused),
             created_at=created_at,
             updated_at=updated_at,
         )
         self.connections.append(connection)
         return connection
-
-    def credentials(self, system: System, age: float, *, unused: bool) -> tuple[Credential, ...]:
-        if self.random.chance(0.03):
-            return ()
-        auth_schemes: tuple[AuthScheme, ...] = (self.random.choose(system.auth_schemes),)
-        if self.random.chance(0.08):
-            auth_schemes = system.auth_schemes
-        return tuple(self.credential(auth_scheme, age, unused=unused) for auth_scheme in auth_schemes)
-
-    def credential(self, auth_scheme: AuthScheme, age: float, *, unused: bool) -> Credential:
-        errors, expires_at = self.errors_and_expiry(age, unused=unused)
-        type_ = self.random.choose(vocabulary.CREDENTIAL_TYPES[auth_scheme.type])
-        name = f"{auth_scheme.type} {self.random.generator.randrange(1000)}"
-        return Credential(self.random.ulid(age), auth_scheme, type_, name, errors, expires_at)
-
-    def errors_and_expiry(self, age: float, *, unused: bool) -> tuple[tuple[str, ...] | None, str | None]:
-        # Chosen in every case, because otherwise the random sequence, and with it the data of every seed, would change.
-        rejected_errors = (self.random.choose(vocabulary.REJECTED_ERRORS),)
-        valid, never_validated, expired = CREDENTIAL_STATES_UNUSED if unused else CREDENTIAL_STATES_IN_USE
-        state = self.random.generator.randrange(100)
-        if state < valid:
-            return (), self.future_expiry()
-        if state < valid + never_validated:
-            return None, None
-        if state < valid + never_validated + expired:
-            errors = self.random.choose((vocabulary.EXPIRED_ERRORS[:1], vocabulary.EXPIRED_ERRORS))
-            return errors, self.random.time(self.random.generator.uniform(1, age))
-        return rejected_errors, None
-
-    def future_expiry(self) -> str | None:
-        if self.random.chance(0.5):
-            return self.random.time(-self.random.generator.uniform(5, 365))
-        if self.zero_time_is_unused:
-            self.zero_time_is_unused = False
-            return ZERO_TIME
-        return None
 
     def unique_name(self, system: System, name: str) -> str:
         unique, number = name, 1
