@@ -300,6 +300,7 @@ def test_a_run_continues_when_the_tab_is_closed_and_the_reopened_notebook_shows_
     tab.close()
     assert len(platform.deleted) < 20  # the run was still under way
     platform.wait_for(lambda: len(platform.deleted) == 20, timeout=30)
+    page.goto("about:blank")  # a tab in which JupyterLab is not yet open
     reopened = Notebook(page, lab, NAME)
     assert outcome_counts(reopened) == {"deleted": 20}
     reopened.save_screenshot(FORM, "form-opened-again")
