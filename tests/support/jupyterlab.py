@@ -129,7 +129,7 @@ class JupyterLab:
 
     def close(self) -> None:
         self.shut_down_kernels()
-        self._process.terminate()
+        self._process.kill()  # its kernels are gone, and a polite end takes it seconds
         self._process.wait(30)
 
     def write(self, name: str, *cells: str) -> None:
