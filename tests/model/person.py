@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from model.judge import judge_calm, judge_plan, judge_report
-from model.process import CURRENT
+from model.process import CURRENT, release_locks
 from model.site import TOKEN
 from model.world import Died
 
@@ -88,6 +87,7 @@ class Person:
         self.executing: Plan | None = None
         self.disk: dict[Path, bytes] = {}
         world.journals = self.journals
+        CURRENT.journals.clear()
         CURRENT.world, CURRENT.displayed, CURRENT.answer_input = world, [], self._answer
         os.environ |= {"VERSORI_JOURNAL": str(self.journals), "VERSORI_TOKEN": TOKEN}
         os.environ.pop("VERSORI_PROTECT", None)
@@ -156,7 +156,7 @@ class Person:
             self.world.violate("crash", f"{type(error).__name__}: {error}")
             result.error = error.with_traceback(None)
         if self.world.is_dead:
-            gc.collect()  # as the operating system does, release the locks of the dead process
+            release_locks()
             self._restore_disk()
             self.restart()
         self.world.tell(f"   -> {_in_words(result)}")

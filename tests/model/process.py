@@ -21,6 +21,8 @@ from traitlets.config import Config
 import versori_magics
 from versori_magics.api import concurrency, transport_pool
 from versori_magics.api.clock import Clock
+from versori_magics.cleanup import stop_button
+from versori_magics.cleanup.journal import Journal
 from versori_magics.notebook.form import background_jobs
 
 if TYPE_CHECKING:
@@ -37,8 +39,20 @@ class Current:
     displayed: list[Any]
     answer_input: Callable[[str], str]
 
+    def __init__(self) -> None:
+        self.journals: list[Journal] = []
+        """Every journal that this process opened; kept, because one that is forgotten may hold its lock."""
+
 
 CURRENT = Current()
+
+
+def release_locks() -> None:
+    """Close every journal, as the operating system does when a process ends."""
+    for journal in CURRENT.journals:
+        journal.close()
+    CURRENT.journals.clear()
+    gc.collect()
 
 
 class WorldTransport(httpx.BaseTransport):
@@ -154,6 +168,15 @@ def install_seams(patch: pytest.MonkeyPatch, *, sockets: bool = False) -> None:
     """
     patch.setattr(Clock, "now", _WorldClock.now)
     patch.setattr(Clock, "wait", _WorldClock.wait)
+    create = Journal.__init__
+
+    def create_and_remember(journal: Journal, *args: Any, **options: Any) -> None:
+        create(journal, *args, **options)
+        CURRENT.journals.append(journal)
+
+    patch.setattr(Journal, "__init__", create_and_remember)
+    # A press comes during a run or not at all, so there is no wait for one that is late.
+    patch.setattr(stop_button, "LATE_SECONDS", 0.0, raising=False)
     patch.setattr(os, "fsync", lambda _descriptor: None)  # a process that is killed loses nothing that was written
     patch.setattr("builtins.input", lambda prompt="": CURRENT.answer_input(prompt))
     if not sockets:
