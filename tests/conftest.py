@@ -38,3 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="run N generated scripts of faults, different ones each time (default: the same 2,000 each time)",
     )
+    parser.addoption(
+        "--model-budget",
+        type=int,
+        metavar="N",
+        help="run N generated histories of the model, different ones each time (default: the same 2,000 each time)",
+    )

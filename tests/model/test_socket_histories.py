@@ -1,0 +1,37 @@
+"""Generated histories on real sockets and with real threads: fewer, because each takes longer."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from model.machine import Machine
+from model.process import install_seams
+from model.sockets import Sockets
+from model.world import Event, World
+
+
+@pytest.fixture
+def sockets(keep_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sockets]:
+    install_seams(monkeypatch, sockets=True)
+    with Sockets() as sockets:
+        yield sockets
+
+
+class SocketMachine(Machine):
+    """One history on real sockets; a thread cannot be killed, so nothing is."""
+
+    sockets: Sockets
+
+    def make_world(self, environments: int, manner: str) -> World:
+        return World(environments, manner, self.sockets.urls)
+
+    def event(self, meanwhile: str, at: int) -> Event | None:
+        return (
+            None if meanwhile in {"kill before", "kill after", "kill torn", "again"} else super().event(meanwhile, at)
+        )
+
+
+def test_nothing_is_deleted_on_a_real_socket_that_was_not_agreed_to(
+    run_histories: Callable[..., None], sockets: Sockets, first_seed: int, histories: int
+) -> None:
+    # Threads do not repeat themselves, so a history that fails is not made shorter.
+    run_histories(type("OnSockets", (SocketMachine,), {"sockets": sockets}), first_seed, histories, shrink=False)
