@@ -316,6 +316,7 @@ def _header(plan: Plan, agreed: str) -> RunHeader:
         breaking=plan.breaking,
         protection=plan.protection,
         protection_file=plan.protection_file,
+        no_projects=plan.no_projects,
         agreed=agreed,
     )
 
