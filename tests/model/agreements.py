@@ -50,6 +50,10 @@ class Agreement:
     files: set[Path] = field(default_factory=set)
     """Further files, which the command that runs now names."""
 
+    is_lost: bool = False
+    """Whether its journal is gone, so that nobody can know what it deleted."""
+    shown: object = None
+    """The plan, if somebody saw it before the command that carries it out, or the run that is resumed."""
     first_rules: tuple[tuple[str, str], ...] | None = None
     """The rules that the plan was made with."""
 

@@ -80,7 +80,7 @@ class World:
         self.is_dead = False
         self.journals: Path | None = None
         """Where each DELETE must be on record before it is sent."""
-        self._manner = MANNERS[manner]
+        self.manner, self._manner = manner, MANNERS[manner]
         self.begin("calm")
 
     def begin(self, weather: str, event: Event | None = None) -> None:
