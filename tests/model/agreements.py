@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,8 +31,8 @@ class Agreement:
         Connection -> how it was seen when it was planned. Filled at the first DELETE if the plan was never shown.
     removed : set
         The connections that DELETEs for this plan removed.
-    arrived : Counter
-        Connection -> DELETEs for this plan that reached the platform.
+    sent : set
+        The connections for which a DELETE of this plan was sent, whether it reached the platform or not.
     """
 
     site: Site
@@ -42,7 +41,7 @@ class Agreement:
     protection: Path | None = None
     facts: dict[str, Facts | None] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
-    arrived: Counter[str] = field(default_factory=Counter)
+    sent: set[str] = field(default_factory=set)
     selected: tuple[str, ...] = ()
     """Every id of the selection, deleted or not."""
     is_damaged: bool = False

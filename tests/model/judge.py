@@ -37,8 +37,6 @@ def judge_delete(world: World, site: Site, connection: str) -> None:
         world.violate(kind, f"{called} on {site} was sent for deletion, but {text}.")
     if world.journals is not None and not _is_recorded(world.journals, connection):
         world.violate("not recorded", f"{called} on {site} was sent for deletion, but no journal says so.")
-    if world.command is not None:
-        world.command.arrived[connection] += 1
 
 
 def _is_recorded(journals: Path, connection: str) -> bool:
@@ -171,8 +169,8 @@ def _problem_of_report_row(row: ReportRow, agreement: Agreement) -> str:
     outcome, removed = row.outcome.value, row.id in agreement.removed
     if outcome in _GONE and agreement.site.exists(row.id):
         return "it exists"
-    if outcome == "deleted" and not agreement.arrived[row.id] and not agreement.is_damaged:
-        return "no DELETE of this run reached the platform"
+    if outcome == "deleted" and row.id not in agreement.sent and not agreement.is_damaged:
+        return "this run sent no DELETE"
     if outcome == "already_gone" and agreement.is_lost:
         return ""
     if outcome not in {"deleted", "unknown"} and removed:

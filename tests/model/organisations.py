@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from versori_magics.emulator.models import Link, Organisation
@@ -26,6 +27,7 @@ NAMES = {
 LABELS = tuple(NAMES)
 UNUSED = LABELS[:4]
 OTHER_SYSTEM = ("unused 3", "draft")  # the others belong to the first system
+by_id = attrgetter("id")
 STATUSES = ("running", "running", "draft", "running", "running")
 
 
@@ -61,13 +63,16 @@ def make_organisation(seed: int, environments: int) -> Made:
     ids = {label: connection.id for label, connection in zip(LABELS, connections, strict=True)}
     template = next(connection.template_id for connection in built.connections if connection.template_id)
     linked = [("static", 0), ("draft", min(2, environments - 1)), *(("shared", n) for n in range(min(4, environments)))]
+    users = sorted(
+        {activation.end_user.id: activation.end_user for activation in built.activations[:2]}.values(), key=by_id
+    )
     activation = replace(built.activations[0], environment_id=placed[0].id, connection_ids=(ids["dynamic"],))
     organisation = replace(
         built,
         systems=systems,
         projects=projects,
         connections=connections,
-        end_users=built.end_users[:3],
+        end_users=tuple(users),
         activations=(activation,),
         links=tuple(Link(ids[label], placed[n].id, template) for label, n in linked),
     )
