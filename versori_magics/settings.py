@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from versori_magics.api.auth import AuthScheme, Secret, parse_auth_scheme, parse_token
 from versori_magics.api.ids import parse_ulid
 from versori_magics.api.servers import DEFAULT_SERVER, parse_server
+from versori_magics.catch import catch
+from versori_magics.errors import SettingsError
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
@@ -85,6 +87,8 @@ def resolve_settings(
     SettingsError
         If a value is invalid, or a context or configuration file that was named cannot be used.
     """
+    # Before anything can fail: a traceback may show arguments, so they must not be the token.
+    arguments = _with_secret_token(arguments)
     environ = RedactedEnvironment(os.environ if environ is None else environ)
     values: dict[str, str | Secret] = {}
     sources: dict[str, str] = {}
@@ -127,12 +131,16 @@ def _context(name: str | None, environ: Mapping[str, str], home: Path | None) ->
     return context.name, _present(values)
 
 
+def _with_secret_token(values: Mapping[str, str | Secret | None]) -> Mapping[str, str | Secret | None]:
+    return {
+        name: Secret.of(value) if name == "token" and value is not None else value for name, value in values.items()
+    }
+
+
 def _present(values: Mapping[str, str | Secret | None]) -> Values:
     """Return the values that are not blank, with the token as a `Secret`."""
-    present = {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
-    return {
-        name: Secret(value) if name == "token" and isinstance(value, str) else value for name, value in present.items()
-    }
+    values = _with_secret_token(values)
+    return {name: value for name, value in values.items() if value and (isinstance(value, Secret) or value.strip())}
 
 
 def context_names(environ: Mapping[str, str] | None = None, home: Path | None = None) -> list[str]:
@@ -143,10 +151,24 @@ def context_names(environ: Mapping[str, str] | None = None, home: Path | None = 
 
 
 def journal_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Return the folder of the journals: VERSORI_JOURNAL, or the user's state folder."""
+    """Return the folder of the journals: VERSORI_JOURNAL, or the user's state folder.
+
+    Raises
+    ------
+    SettingsError
+        If it is not absolute: after a change of the working directory, the same plan could be executed again.
+    """
     configured = (os.environ if environ is None else environ).get(JOURNAL_VARIABLE, "").strip()
-    if configured:
-        return Path(configured).expanduser()
+    folder = catch(Path(configured or _state_folder()).expanduser, RuntimeError)  # a home folder that is not known
+    if isinstance(folder, Path) and folder.is_absolute():
+        return folder
+    raise SettingsError(
+        "The folder of the journals is not an absolute path, so another working directory would hide the runs in it.",
+        hint=f"Set {JOURNAL_VARIABLE} to an absolute path.",
+    )
+
+
+def _state_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_state_dir("versori_magics", appauthor=False)) / "runs"

@@ -10,6 +10,7 @@ from versori_magics.api.auth import Secret
 from versori_magics.api.servers import DEFAULT_SERVER
 from versori_magics.catch import catch
 from versori_magics.errors import SettingsError
+from versori_magics.interrupts import deferred_interrupts
 from versori_magics.text import did_you_mean, is_quotable, one_line
 
 CONFIG_VARIABLE = "VERSORI_CONFIG"
@@ -81,7 +82,8 @@ def _parse_context(name: str, entry: object) -> Context:
     if not isinstance(entry, Mapping):
         raise SettingsError(f"{title} is not a mapping.", hint="Repair its configuration file.")
     for key in ("organisation_id", "jwt", "url_overwrite"):
-        if not isinstance(entry.get(key), str | Secret | None):
+        value = entry.get(key)
+        if isinstance(value, Mapping) or (isinstance(value, Secret) and value.wrong_type):
             raise SettingsError(f"{title} has a {key} that is not text.", hint="Put it in quotes.")
     return Context(
         name=name,
@@ -130,10 +132,11 @@ def _parse_config(content: object, title: str) -> tuple[str, Mapping[str, object
 
 
 def _with_secrets(content: object, key: str = "") -> object:
-    """Return the configuration with every text that may be a token as a `Secret`."""
+    """Return the configuration with every value that may be a token as a `Secret`, whatever its type."""
     if isinstance(content, Mapping):
         return {str(name): _with_secrets(value, str(name)) for name, value in content.items()}
-    return Secret(content) if isinstance(content, str) and content and key not in _PUBLIC_KEYS else content
+    is_public = content is None or (isinstance(content, str) and key in _PUBLIC_KEYS)
+    return content if is_public else Secret(content)
 
 
 def _load_yaml(path: Path, title: str) -> object:
@@ -152,7 +155,8 @@ def _try_yaml(path: Path) -> tuple[object, str]:
     Neither the plain content nor yaml's error, which quotes the file, leaves this function: a traceback with local
     variables must not show the token.
     """
-    import yaml
+    with deferred_interrupts():
+        import yaml
 
     content = catch(
         lambda: _with_secrets(yaml.safe_load(path.read_text(encoding="utf-8"))),

@@ -84,7 +84,7 @@ def _list(connections: int, max_page: int, repeats: int) -> Sample:
 
 def _usage(projects: int, repeats: int) -> Sample:
     from versori_magics.api.client import Client
-    from versori_magics.inventory.usage import read_usage
+    from versori_magics.inventory.usage_reader import read_usage
 
     def work() -> None:
         with Client(url, ORGANISATION, TOKEN) as client:
@@ -118,8 +118,8 @@ def measure(connections: int = 10_000, more: int = 50_000, projects: int = PROJE
                 goal,
             )
         )
-    lookups = 1 + 4 * projects
-    limit = LATENCY + 4 * projects * LATENCY / 16
+    lookups = 1 + 3 * 2 * projects
+    limit = LATENCY + 3 * 2 * projects * LATENCY / 16
     ratio = _usage(projects, min(repeats, 3)).wall / limit
     subject = f"usage of {projects} projects with 2 environments each ({lookups} look-ups) at 50 ms, 16 side by side"
     return [*rows, Row(subject, "the limit", f"{ratio:.2f}", "1.15")]

@@ -19,7 +19,7 @@ def _list(connections: int) -> dict[str, float]:
     import pandas as pd
 
     from versori_magics.api.client import Client
-    from versori_magics.inventory.usage import read_usage
+    from versori_magics.inventory.usage_reader import read_usage
     from versori_magics.notebook.display.dataframes import connections_frame
 
     assert pd.DataFrame({"text": ["imported"]})["text"].notna().all()

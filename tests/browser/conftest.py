@@ -21,6 +21,9 @@ if os.environ.get("CI"):  # fail here, because the tests would only be skipped
     import playwright.sync_api  # noqa: F401 - only its absence matters
 
 
+VIEWPORT: Any = {"width": 1400, "height": 1000}
+
+
 def _skip_or_fail(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"CI must run the browser tests: {reason}")
@@ -55,7 +58,7 @@ def browser(lab: JupyterLab) -> Iterator[BrowserContext]:
                 profile,
                 executable_path=chromium,  # None means the one that Playwright installed, if it did
                 args=list(CHROMIUM_OPTIONS),
-                viewport={"width": 1400, "height": 1000},
+                viewport=VIEWPORT,
             )
         except Error as error:
             _skip_or_fail(f"Chromium is missing: {str(error).splitlines()[0]}")
@@ -78,9 +81,14 @@ def other_hosts(lab: JupyterLab, browser: BrowserContext) -> Iterator[list[str]]
 
     browser.on("request", record)
     browser.on("page", watch_sockets)
+    pages = browser.pages  # the tests share one
+    for page in pages:
+        watch_sockets(page)
     yield addresses
     browser.remove_listener("request", record)
     browser.remove_listener("page", watch_sockets)
+    for page in pages:
+        page.remove_listener("websocket", record)
     assert not addresses, f"requests to other hosts: {addresses}"
 
 
@@ -95,7 +103,10 @@ def axe(page: Page) -> Callable[[str], list[Any]]:
     def violations(selector: str) -> list[Any]:
         # JupyterLab's body has no height and hides its overflow: axe would treat everything as hidden and skip colours.
         page.evaluate("document.body.style.height = '100vh'")
-        response = Axe().run(page, selector, {}).response
+        # Every violation, but only one example of what passes, because thousands of those would take most of the time.
+        options = {"resultTypes": ["violations"]}
+        script = {"axe_script": "null"} if page.evaluate("() => 'axe' in window") else {}
+        response = Axe(**script).run(page, selector, options).response
         contrast_nodes = [
             node for rule in response["passes"] if rule["id"] == "color-contrast" for node in rule["nodes"]
         ]
@@ -110,20 +121,62 @@ def axe(page: Page) -> Callable[[str], list[Any]]:
     return violations
 
 
+class Tab:
+    """The page that the tests of a module share, because JupyterLab takes seconds to load.
+
+    The notebooks that a test opened are closed after it, and their kernels keep only imported modules for the next one.
+    """
+
+    def __init__(self, lab: JupyterLab, browser: BrowserContext) -> None:
+        self._lab, self._browser = lab, browser
+        self._page: Page | None = None
+        self.errors: list[str] = []
+
+    def page(self) -> Page:
+        """Return the page: a new one if there is none, or if it was closed."""
+        if self._page is None or self._page.is_closed():
+            self._page = self._browser.new_page()
+            self._page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self._page.set_viewport_size(VIEWPORT)
+        return self._page
+
+    def clear(self) -> None:
+        """Leave what the next test expects."""
+        from support.jupyterlab import close_notebooks
+
+        if self.page().evaluate("() => Boolean(window.jupyterapp)"):
+            close_notebooks(self.page())
+
+    def discard(self) -> None:
+        """Leave nothing."""
+        if self._page is not None:
+            self._page.close()
+        self._lab.shut_down_kernels()
+
+
+@pytest.fixture(scope="module")
+def shared_tab(lab: JupyterLab, browser: BrowserContext) -> Iterator[Tab]:
+    tab = Tab(lab, browser)
+    yield tab
+    tab.discard()
+
+
 @pytest.fixture
-def page(
-    lab: JupyterLab, browser: BrowserContext, other_hosts: list[str], request: pytest.FixtureRequest
-) -> Iterator[Page]:
-    """A fresh page; at the end a screenshot is saved and the kernels are shut down."""
-    new_page = browser.new_page()
-    errors: list[str] = []
-    new_page.on("pageerror", lambda error: errors.append(str(error)))
-    yield new_page
+def tab(shared_tab: Tab, other_hosts: list[str], request: pytest.FixtureRequest) -> Iterator[Tab]:
+    """A tab without an open notebook; at the end a screenshot is saved."""
+    failed_before = request.session.testsfailed
+    shared_tab.errors.clear()
+    yield shared_tab
     from support.jupyterlab import SCREENSHOTS
 
     SCREENSHOTS.mkdir(exist_ok=True)
     file_name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
-    new_page.screenshot(path=SCREENSHOTS / f"{file_name}.png")
-    new_page.close()
-    lab.shut_down_kernels()
-    assert not errors, f"errors in the page: {errors}"
+    shared_tab.page().screenshot(path=SCREENSHOTS / f"{file_name}.png")
+    # After a failure nothing is known about the page and its kernel.
+    (shared_tab.discard if request.session.testsfailed > failed_before else shared_tab.clear)()
+    assert not shared_tab.errors, f"errors in the page: {shared_tab.errors}"
+
+
+@pytest.fixture
+def page(tab: Tab) -> Page:
+    return tab.page()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.hostile_platform import HostilePlatform, World, error, html, world
+from support.hostile_platform import HostilePlatform, World, delay, error, html, world
 from support.jupyterlab import NOTEBOOK, JupyterLab, Notebook
 
 pytest.importorskip("playwright")
@@ -17,6 +19,7 @@ from playwright.sync_api import Locator, Page, expect
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from browser.conftest import Tab
     from support.hostile_platform import Fault, RecordedRequest
 
 NAME = "form.ipynb"
@@ -77,6 +80,21 @@ def agree(page: Page, words: str) -> None:
     click(page, "delete")
 
 
+@contextmanager
+def held_deletions(platform: HostilePlatform) -> Iterator[Event]:
+    """Answer no deletion before the end of the block; the event tells that the first one arrived."""
+    arrived, released = Event(), Event()
+
+    def hold(_: HostilePlatform, request: RecordedRequest) -> None:
+        if request.method == "DELETE":
+            arrived.set()
+            released.wait(60)
+
+    platform.control = hold
+    yield arrived
+    released.set()
+
+
 def outcome_counts(notebook: Notebook, result: str = "Finished:") -> dict[str, int]:
     """Wait for the end of the run and return the counts that are not zero."""
     expect(part(notebook.page, "report")).to_contain_text(result, timeout=30_000)
@@ -135,8 +153,8 @@ def test_a_static_connection_in_use_is_deleted_only_after_its_own_tick_and_the_w
     preview(form, platform.world.static[:2])
     expect(part(form.page, "break")).to_have_count(2)
     part(form.page, "break").first.locator("input").check()
-    expect(part(form.page, "words")).to_have_text("To delete, type: break 1", timeout=10_000)
-    agree(form.page, "break 1")
+    expect(part(form.page, "words")).to_have_text("To delete, type: delete 1 break 1", timeout=10_000)
+    agree(form.page, "delete 1 break 1")
     assert outcome_counts(form) == {"deleted": 1, "in_use": 1}
     assert platform.deleted == {platform.world.static[0]}
 
@@ -176,15 +194,15 @@ def test_the_platforms_message_about_a_field_is_shown_under_the_field(
 
 
 def test_cancel_stops_the_run_and_the_report_matches_the_server(form: Notebook, platform: HostilePlatform) -> None:
-    platform.latency = 0.4
     preview(form, platform.world.free)
-    agree(form.page, "delete 20")
-    platform.wait_for(lambda: len(platform.deletes) > 0, timeout=30)
-    click(form.page, "cancel")
+    with held_deletions(platform) as arrived:
+        agree(form.page, "delete 20")
+        assert arrived.wait(30)
+        click(form.page, "cancel")
+        expect(part(form.page, "cancel")).to_be_disabled()  # the kernel received it
     unfinished = outcome_counts(form, "Cancelled:")["not_attempted"]
     assert unfinished > 0
     assert set(form.value("[row.id for row in form.report.rows if row.outcome == 'deleted']")) == platform.deleted
-    platform.latency = 0
     click(form.page, "retry")
     expect(part(form.page, "words")).to_have_text(f"To delete, type: delete {unfinished}", timeout=10_000)
     agree(form.page, f"delete {unfinished}")
@@ -238,7 +256,6 @@ def test_a_saved_notebook_contains_the_report_but_neither_other_rows_nor_the_tok
     agree(form.page, "delete 2")
     outcome_counts(form)
     form.save()
-    form.page.wait_for_timeout(1000)
     saved = json.loads(lab.read(NAME))
     form_outputs = json.dumps(saved["cells"][1]["outputs"])
     assert "Report on 2 connections: 2 deleted" in form_outputs
@@ -288,18 +305,18 @@ def test_a_connection_that_came_into_use_after_the_preview_is_kept(form: Noteboo
 
 
 def test_a_run_continues_when_the_tab_is_closed_and_the_reopened_notebook_shows_its_result(
-    lab: JupyterLab, page: Page, platform: HostilePlatform
+    lab: JupyterLab, tab: Tab, platform: HostilePlatform
 ) -> None:
-    tab = page.context.new_page()
-    notebook = open_form(lab, tab, platform)
+    notebook = open_form(lab, tab.page(), platform)
     notebook.save()
     preview(notebook, platform.world.free)
-    platform.latency = 0.6
-    agree(tab, "delete 20")
-    platform.wait_for(lambda: len(platform.deletes) > 0, timeout=30)
-    tab.close()
-    assert len(platform.deleted) < 20  # the run was still under way
+    with held_deletions(platform) as arrived:
+        agree(tab.page(), "delete 20")
+        assert arrived.wait(30)
+        tab.page().close()
+        assert len(platform.deleted) < 20  # the run was still under way
     platform.wait_for(lambda: len(platform.deleted) == 20, timeout=30)
+    page = tab.page()  # a new one, in which JupyterLab is not yet open
     reopened = Notebook(page, lab, NAME)
     assert outcome_counts(reopened) == {"deleted": 20}
     reopened.save_screenshot(FORM, "form-opened-again")
@@ -344,14 +361,14 @@ def test_failed_rows_are_retried_only_after_the_words_are_typed_again(
 def test_progress_shows_outcomes_remaining_rows_rate_and_time_left(form: Notebook, platform: HostilePlatform) -> None:
     platform.script[platform.world.free[0]] = [error(400, "400017", "The connection is being audited.")]
     preview(form, platform.world.free)
-    platform.latency = 1
+    platform.decide = lambda request: delay(1) if request.method == "DELETE" else None
     agree(form.page, "delete 20")
     line = re.compile(
         r"\d+ of 20 done \(\d+ deleted, 1 refused\) · \d+ left, \d in flight · [\d.]+ a second, \d+ s to go · [\d.]+ s"
     )
     expect(part(form.page, "progress")).to_have_text(line, timeout=30_000)
     form.save_screenshot(".vs-form", "form-progress")
-    platform.latency = 0
+    platform.decide = None
     assert outcome_counts(form) == {"deleted": 19, "refused": 1}
 
 
@@ -380,14 +397,13 @@ def test_axe_finds_no_serious_violation_in_any_pane(
     platform.script[platform.world.free[0]] = [error(400, "400017", "The connection is being audited.")]
     preview(form, [*platform.world.free[:4], *platform.world.static, *platform.world.dynamic])
     part(page, "break").first.locator("input").check()
-    expect(part(page, "words")).to_have_text("To delete, type: break 1", timeout=10_000)
+    expect(part(page, "words")).to_have_text("To delete, type: delete 5 break 1", timeout=10_000)
     check_with_axe(form, axe, f"form-{theme}-2-plan")
-    platform.latency = 4
-    agree(page, "break 1")
-    platform.wait_for(lambda: len(platform.deletes) > 0, timeout=30)
-    expect(part(page, "progress")).to_contain_text("5 in flight")
-    check_with_axe(form, axe, f"form-{theme}-3-run")
-    platform.latency = 0
+    with held_deletions(platform) as arrived:
+        agree(page, "delete 5 break 1")
+        assert arrived.wait(30)
+        expect(part(page, "progress")).to_contain_text("5 in flight")
+        check_with_axe(form, axe, f"form-{theme}-3-run")
     expect(part(page, "report")).to_contain_text("Finished:", timeout=30_000)
     check_with_axe(form, axe, f"form-{theme}-4-report")
     page.get_by_role("tab", name="Single connection").click()
@@ -426,7 +442,7 @@ def test_a_new_plan_scrolls_into_view_and_focuses_the_field_for_the_words(
     expect(part(form.page, "consent").locator("input")).to_be_focused()
     expect(part(form.page, "words")).to_be_in_viewport()
     part(form.page, "break").first.locator("input").check()
-    expect(part(form.page, "words")).to_have_text("To delete, type: break 1", timeout=10_000)
+    expect(part(form.page, "words")).to_have_text("To delete, type: delete 3 break 1", timeout=10_000)
     expect(part(form.page, "consent").locator("input")).not_to_be_focused()  # a person may tick more rows
 
 

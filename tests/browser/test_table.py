@@ -57,6 +57,7 @@ many = {
 # 16 MB of rows.
 MEASURE_FIRST_PAINT = """() => {
     const start = Date.now();
+    window.firstPaint = null;
     new MutationObserver((_, observer) => {
         if (!document.querySelector(".vt-body [role=row]")) return;
         observer.disconnect();

@@ -10,7 +10,7 @@ import pytest
 from versori_magics.api.client import Client
 from versori_magics.errors import ApiError, NotFoundError
 from versori_magics.inventory.snapshot import take_snapshots
-from versori_magics.inventory.usage import read_usage
+from versori_magics.inventory.usage_reader import read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

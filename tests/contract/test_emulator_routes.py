@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from support.openapi_contract import Contract
+from ulid import ULID
 
 from versori_magics.emulator import Emulator
 
@@ -47,28 +48,45 @@ def activations(http: httpx.Client) -> list[dict[str, Any]]:
         "/connections?first=1000",
         "/connections?first=7",
         "/connections?first=100000000000000000000",
+        "/connections?after={cursor}&before={cursor}",
         "/connections?system_id={system}&end_user_id={user}",
         f"/connections?system_id={ABSENT}",
         "/connections/{connection}",
         "/connections/{lower_case_connection}",
         f"/connections/{ABSENT}",
         "/projects",
+        "/projects?starred=true",
+        "/projects?starred=false",
+        "/projects/{project}/connections",
         "/projects/{project}/connections?env_id={environment}",
         f"/projects/{{project}}/connections?env_id={ABSENT}",
         f"/projects/{ABSENT}/connections?env_id={ABSENT}",
         "/environments/{environment}/activations",
+        "/environments/{environment}/activations?static=true",
+        "/environments/{environment}/activations?static=false",
+        "/environments/{activation_environment}/activations/{activation}",
+        "/environments/{other_environment}/activations/{activation}",
+        f"/environments/{{environment}}/activations/{ABSENT}",
         f"/environments/{ABSENT}/activations",
         "/systems",
         "/systems?first=3",
         "/systems?search=SHOP",
         "/users",
         "/users?search=cust-00001",
+        "/users?activated=true",
+        "/users?environment_id={environment}",
+        "/users?activated=true&environment_id={environment}",
+        "/users?activated=false&environment_id={environment_uuid}",
+        "/users/{user}",
+        "/users/cust-00001",
+        "/users/nobody",
     ],
 )
 def test_every_read_and_its_response_match_the_description(path: str, http: httpx.Client, contract: Contract) -> None:
     activation = next(a for a in activations(http) if "connections" in a)
     project, environment = environments(http)[0]
     connection = connections(http)[0]
+    activation_environment = activation["environment"]["id"]
     url = path.format(
         system=connection["systemId"],
         user=activation["user"]["id"],
@@ -76,19 +94,47 @@ def test_every_read_and_its_response_match_the_description(path: str, http: http
         lower_case_connection=connection["id"].lower(),
         project=project,
         environment=environment,
+        environment_uuid=ULID.from_str(environment).to_uuid(),
+        activation=activation["id"],
+        activation_environment=activation_environment,
+        other_environment=next(other for _, other in environments(http) if other != activation_environment),
+        cursor=http.get("/connections").json()["next"],
     )
     response = http.get(url)
     contract.check(response.request, response)
-    assert response.status_code == (404 if f"/{ABSENT}" in path or f"env_id={ABSENT}" in path else 200)
+    is_absent = any(text in path for text in (f"/{ABSENT}", f"env_id={ABSENT}", "{other_environment}", "nobody"))
+    assert response.status_code == (404 if is_absent else 200)
 
 
-def test_credentials_have_no_errors_if_never_validated_and_their_data_is_redacted(http: httpx.Client) -> None:
+def test_credentials_have_no_errors_if_never_validated_and_their_secrets_are_redacted(http: httpx.Client) -> None:
     credentials = [entry["credential"] for connection in connections(http) for entry in connection["credentials"]]
     assert {"errors" in credential for credential in credentials} == {True, False}
     assert any(credential.get("errors") == [] for credential in credentials)
     assert any(credential.get("errors") for credential in credentials)
     assert {"expiresAt" in credential for credential in credentials} == {True, False}
-    assert {credential["data"] for credential in credentials} == {"***"}
+    assert {len(credential["data"]) for credential in credentials} == {1}
+    secrets = {"password", "clientSecret", "refreshToken", "accessToken", "value", "valueBase64", "key", "tokenSecret"}
+    values = [(name, value) for c in credentials for data in c["data"].values() for name, value in data.items()]
+    assert {name for name, _ in values} >= secrets
+    assert {value for name, value in values if name in secrets} == {"***"}
+
+
+def test_a_token_says_when_it_expires_and_any_other_credential_when_it_is_removed(http: httpx.Client) -> None:
+    credentials = [entry["credential"] for connection in connections(http) for entry in connection["credentials"]]
+    tokens = [credential for credential in credentials if credential["type"] == "oauth2-token"]
+    assert {"expiresAt" in token["data"]["oauth2Token"] for token in tokens} == {True, False}
+    assert {"expiresAt" in token for token in tokens} == {False}
+    assert any("expiresAt" in credential for credential in credentials)
+
+
+def test_every_auth_scheme_and_credential_type_matches_the_description(http: httpx.Client, contract: Contract) -> None:
+    http.event_hooks["response"] = [contract.hook]
+    systems = http.get("/systems").json()["items"]
+    configs = {config["type"]: config for system in systems for config in system["authSchemeConfigs"]}
+    assert len(configs) == 9
+    used = [entry["authSchemeConfig"] for connection in connections(http) for entry in connection["credentials"]]
+    all_configs = [config for system in systems for config in system["authSchemeConfigs"]]
+    assert all(config in all_configs for config in used)
 
 
 def test_the_lists_of_every_environment_match_the_description(http: httpx.Client, contract: Contract) -> None:
@@ -132,7 +178,7 @@ def test_deletions_and_their_responses_match_the_description(http: httpx.Client,
             f"/connections?after={b64encode(ABSENT.encode()).decode()}",
             "after",
         ),  # an id without the name of a list
-        ("GET", "/connections?after={cursor}&before={cursor}", "before"),
+        ("GET", "/connections?after={cursor}&before={systems_cursor}", "before"),
         ("GET", "/connections?system_id=shopify", "system_id"),
         ("GET", "/connections?end_user_id=cust-00001", "end_user_id"),
         ("GET", "/connections?page=2", "page"),
@@ -144,13 +190,20 @@ def test_deletions_and_their_responses_match_the_description(http: httpx.Client,
         ("DELETE", "/connections/nan", "connection_id"),
         ("DELETE", f"/connections/{ABSENT}?force=true", "force"),
         ("GET", "/projects?first=1", "first"),
-        ("GET", f"/projects/{ABSENT}/connections", "env_id"),
+        ("GET", "/projects?starred=1", "starred"),
+        ("GET", "/projects?starred=", "starred"),
         ("GET", f"/projects/{ABSENT}/connections?env_id=production", "env_id"),
         ("GET", "/projects/1/connections?env_id=1", "project_id"),
         ("GET", "/environments/production/activations", "environment_id"),
+        ("GET", f"/environments/{ABSENT}/activations?static=True", "static"),
+        ("GET", f"/environments/{ABSENT}/activations/1", "activation_id"),
+        ("GET", f"/environments/{ABSENT}/activations/{ABSENT}?static=true", "static"),
         ("DELETE", f"/environments/{ABSENT}/activations/1", "activation_id"),
         ("GET", "/systems?first=0", "first"),
         ("GET", "/users?first=1", "first"),
+        ("GET", "/users?activated=yes", "activated"),
+        ("GET", "/users?activated=true&environment_id=production", "environment_id"),
+        ("GET", "/users?activated=true&environment_id={{01234567-89ab-cdef-0123-456789abcdef}}", "environment_id"),
     ],
 )
 def test_invalid_input_is_rejected_with_the_name_of_the_field(

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,9 +23,27 @@ def organisation() -> Organisation:
 
 
 def static_and_dynamic_ids(organisation: Organisation) -> tuple[set[str], set[str]]:
+    """Return the ids of the linked connections, and of the end users' connections that an activation names."""
     static = {link.connection_id for link in organisation.links}
+    owned = {connection.id for connection in organisation.connections if connection.end_user_id}
     dynamic = {id_ for activation in organisation.activations for id_ in activation.connection_ids}
-    return static, dynamic
+    return static, dynamic & owned
+
+
+def hidden_ids(organisation: Organisation) -> tuple[set[str], set[str]]:
+    """Return the ids of the connections that only a static user, or only an end user who does not own them, uses."""
+    static, dynamic = static_and_dynamic_ids(organisation)
+    ids: dict[bool, set[str]] = {True: set(), False: set()}
+    for activation in organisation.activations:
+        ids[activation.is_static] |= {*activation.connection_ids} - static - dynamic
+    return ids[True], ids[False]
+
+
+def without_times(part: Any) -> Any:
+    """Return the fields of resources, as dictionaries without the times."""
+    if isinstance(part, dict):
+        return {name: without_times(value) for name, value in part.items() if not name.endswith("_at")}
+    return [without_times(item) for item in part] if isinstance(part, list | tuple) else part
 
 
 def fields_without_times(connection: Connection) -> tuple[str | None, ...]:
@@ -43,7 +62,8 @@ def test_another_day_changes_only_the_times() -> None:
     first, second = build_organisation(250, 1, DAY), build_organisation(250, 1, datetime(2031, 7, 9, tzinfo=UTC))
     assert first != second
     assert list(map(fields_without_times, first.connections)) == list(map(fields_without_times, second.connections))
-    assert (first.end_users, first.links, first.activations) == (second.end_users, second.links, second.activations)
+    assert first.links == second.links
+    assert without_times(asdict(first)) == without_times(asdict(second))
 
 
 def test_another_seed_gives_another_organisation() -> None:
@@ -63,8 +83,10 @@ def test_organisations_of_every_size_are_consistent(size: int) -> None:
     static, dynamic = static_and_dynamic_ids(organisation)
     assert len(ids) == len(set(ids)) == size
     assert ids == sorted(ids)
-    assert static | dynamic <= set(ids)
+    hidden = set().union(*hidden_ids(organisation))
+    assert static | dynamic | hidden <= set(ids)
     assert not static & dynamic
+    assert len(hidden) <= size * 0.03
     assert (len(static), len(dynamic)) == (round(size * 0.25), round(size * 0.35))
     names = Counter((c.system_id, c.name) for c in organisation.connections)
     assert max(names.values(), default=1) == 1
@@ -75,6 +97,8 @@ def test_every_id_is_a_unique_ulid(organisation: Organisation) -> None:
     credentials = [credential.id for c in organisation.connections for credential in c.credentials]
     resources: list[Any] = [*organisation.systems, *organisation.projects, *organisation.end_users]
     resources += [*organisation.activations, *organisation.connections]
+    resources += [scheme for system in organisation.systems for scheme in system.auth_schemes]
+    resources += [activation.end_user for activation in organisation.activations if activation.is_static]
     ids = [organisation.id, *environments, *credentials, *(resource.id for resource in resources)]
     assert all(ULID.fullmatch(id_) for id_ in ids)
     assert len(ids) == len(set(ids))
@@ -87,7 +111,7 @@ def test_there_are_eight_systems_and_six_projects_with_environments_of_every_sta
     assert set(statuses) == {"running", "suspended", "draft", "error"}
     assert statuses["error"] == 1
     assert {len(project.environments) for project in organisation.projects} == {1, 2, 3}
-    assert len({scheme for system in organisation.systems for scheme in system.auth_schemes}) > 5
+    assert len({scheme.type for system in organisation.systems for scheme in system.auth_schemes}) > 5
 
 
 def test_static_connections_are_linked_to_one_or_two_environments_with_different_statuses(
@@ -108,11 +132,45 @@ def test_static_connections_are_linked_to_one_or_two_environments_with_different
 def test_some_end_users_have_two_activations_some_no_connections_and_some_no_activation(
     organisation: Organisation,
 ) -> None:
-    activations_per_user = Counter(activation.end_user.id for activation in organisation.activations)
+    activations = [activation for activation in organisation.activations if not activation.is_static]
+    activations_per_user = Counter(activation.end_user.id for activation in activations)
     assert set(activations_per_user.values()) == {1, 2}
-    assert any(not activation.connection_ids for activation in organisation.activations)
+    assert any(not activation.connection_ids for activation in activations)
     assert len(organisation.end_users) > len(activations_per_user) + 10
     assert len({user.external_id for user in organisation.end_users}) == len(organisation.end_users)
+
+
+def test_every_environment_has_a_static_user_who_uses_what_is_linked_to_it(organisation: Organisation) -> None:
+    static_activations = {a.environment_id: a for a in organisation.activations if a.is_static}
+    environments = {env.id for project in organisation.projects for env in project.environments}
+    assert set(static_activations) == environments
+    for link in organisation.links:
+        assert link.connection_id in static_activations[link.environment_id].connection_ids
+    assert not {a.end_user.id for a in static_activations.values()} & {user.id for user in organisation.end_users}
+
+
+def test_some_connections_without_a_link_are_used_by_a_static_user_or_a_foreign_activation(
+    organisation: Organisation,
+) -> None:
+    by_static_user, by_end_user = hidden_ids(organisation)
+    owners = {connection.id: connection.end_user_id for connection in organisation.connections}
+    assert len(by_static_user) == len(by_end_user) == 3
+    assert {owners[id_] for id_ in by_static_user | by_end_user} == {None}
+
+
+def test_some_activations_do_not_list_their_connections(organisation: Organisation) -> None:
+    listed = Counter((a.is_static, a.lists_connections) for a in organisation.activations)
+    assert all(listed[is_static, lists] > 4 for is_static in (True, False) for lists in (True, False))
+    _, by_end_user = hidden_ids(organisation)
+    unlisted = [a for a in organisation.activations if not a.lists_connections and not a.is_static]
+    assert by_end_user <= {id_ for activation in unlisted for id_ in activation.connection_ids}
+
+
+def test_former_end_users_still_own_connections(organisation: Organisation) -> None:
+    activated = {activation.end_user.id for activation in organisation.activations}
+    owners = {c.end_user_id for c in organisation.connections if c.end_user_id}
+    assert len(owners - activated) > 10
+    assert owners <= {user.id for user in organisation.end_users}
 
 
 def test_every_tricky_name_occurs(organisation: Organisation) -> None:
@@ -142,6 +200,7 @@ def test_credentials_of_every_state_occur(organisation: Organisation) -> None:
     assert any(not c.credentials for c in organisation.connections)
     assert any(len(c.credentials) > 1 for c in organisation.connections)
     assert len({c.type for c in credentials}) > 7
+    assert "oauth2-code" not in {c.type for c in credentials}
 
 
 def test_times_have_the_format_of_go_and_are_a_few_to_900_days_old(organisation: Organisation) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from ulid import ULID
 
 from versori_magics.emulator import Emulator
 
@@ -37,12 +38,30 @@ class Platform:
                 links.setdefault(connection["id"], []).append((id_, connection["connectionTemplateId"]))
         return links
 
-    def activations(self) -> list[dict[str, Any]]:
-        return [a for env in self.environments() for a in self.http.get(f"/environments/{env}/activations").json()]
+    def activations(self, **query: Any) -> list[dict[str, Any]]:
+        """Return all activations with their connections, also of those that ListActivations does not show."""
+        return [
+            activation if "connections" in activation else self.activation(activation)
+            for environment in self.environments()
+            for activation in self.http.get(f"/environments/{environment}/activations", params=query).json()
+        ]
+
+    def activation(self, activation: dict[str, Any]) -> dict[str, Any]:
+        path = f"/environments/{activation['environment']['id']}/activations/{activation['id']}"
+        found: dict[str, Any] = self.http.get(path).raise_for_status().json()
+        return found
 
     def activation_of(self) -> dict[str, dict[str, Any]]:
         """Return the activation of every dynamic connection that is in use."""
-        return {c["id"]: a for a in self.activations() for c in a.get("connections", [])}
+        activations = self.activations()
+        users = {activation["user"]["id"] for activation in activations}
+        dynamic = {c["id"] for user in users for c in self.connections(end_user_id=user)}
+        return {c["id"]: a for a in activations for c in a["connections"] if c["id"] in dynamic}
+
+    def users_of(self, connection: str, **query: Any) -> list[str]:
+        """Return the external ids of the users whose activations name a connection."""
+        activations = self.activations(**query)
+        return [a["user"]["externalId"] for a in activations if connection in {c["id"] for c in a["connections"]}]
 
     def delete(self, connection: str) -> httpx.Response:
         return self.http.delete(f"/connections/{connection}")
@@ -97,12 +116,82 @@ def test_deleting_a_dynamic_connection_in_use_is_refused_and_names_the_end_user(
 
 
 def test_deleting_an_unused_connection_breaks_nothing(platform: Platform, emulator: Emulator) -> None:
-    used = {*platform.links(), *platform.activation_of()}
+    used = {
+        c["id"] for static in ("false", "true") for a in platform.activations(static=static) for c in a["connections"]
+    }
     connection = next(c["id"] for c in platform.connections() if c["id"] not in used)
     assert platform.delete(connection).status_code == 204
     assert platform.http.get(f"/connections/{connection}").status_code == 404
     assert connection not in {c["id"] for c in platform.connections()}
     assert emulator.broken_environments == []
+
+
+def test_deleting_a_connection_that_only_the_static_user_uses_breaks_its_environment(
+    platform: Platform, emulator: Emulator
+) -> None:
+    links = platform.links()
+    activation, connection = next(
+        (a, c["id"]) for a in platform.activations(static="true") for c in a["connections"] if c["id"] not in links
+    )
+    environment = platform.environments()[activation["environment"]["id"]]
+    assert platform.delete(connection).status_code == 204
+    assert platform.environments()[environment["id"]]["status"] == "error"
+    assert emulator.broken_environments == [f"{environment['project']['name']} / {environment['name']}"]
+    assert connection not in {c["id"] for c in platform.activation(activation)["connections"]}
+
+
+def test_deleting_a_static_connection_that_an_end_user_uses_is_not_refused(
+    platform: Platform, emulator: Emulator
+) -> None:
+    dynamic = platform.activation_of()
+    activation, connection = next(
+        (a, c["id"]) for a in platform.activations() for c in a["connections"] if c["id"] not in dynamic
+    )
+    path = f"/environments/{activation['environment']['id']}/activations/{activation['id']}"
+    assert len(platform.users_of(connection)) == 1
+    assert platform.delete(connection).status_code == 204
+    assert platform.users_of(connection) == []
+    assert platform.http.delete(path).status_code == 204
+    assert len(emulator.broken_environments) == 1
+
+
+def test_an_end_user_without_an_activation_still_owns_connections(platform: Platform) -> None:
+    activated = {activation["user"]["id"] for activation in platform.activations()}
+    former = [user["id"] for user in platform.http.get("/users").json()["users"] if user["id"] not in activated]
+    owned = [c["id"] for user in former for c in platform.connections(end_user_id=user)]
+    assert len(owned) > 10
+    assert {platform.delete(connection).status_code for connection in owned} == {204}
+
+
+def test_the_static_user_is_listed_only_on_request_and_is_not_an_end_user(platform: Platform) -> None:
+    ordinary, static = platform.activations(), platform.activations(static="true")
+    assert len(static) == len(platform.environments())
+    assert not {a["id"] for a in static} & {a["id"] for a in ordinary}
+    assert not {a["user"]["id"] for a in static} & {user["id"] for user in platform.http.get("/users").json()["users"]}
+    links = platform.links()
+    assert all(platform.users_of(connection, static="true") for connection in [*links][:5])
+
+
+def test_the_activation_of_the_static_user_cannot_be_deleted(platform: Platform) -> None:
+    activation = platform.activations(static="true")[0]
+    path = f"/environments/{activation['environment']['id']}/activations/{activation['id']}"
+    assert platform.http.delete(path).status_code == 409
+    assert platform.activation(activation) == activation
+
+
+def test_some_activations_show_their_connections_only_when_asked_for(platform: Platform) -> None:
+    for static in ("false", "true"):
+        listed = [
+            activation
+            for environment in platform.environments()
+            for activation in platform.http.get(
+                f"/environments/{environment}/activations", params={"static": static}
+            ).json()
+        ]
+        assert {"connections" in activation for activation in listed} == {True, False}
+        complete = {activation["id"]: activation for activation in platform.activations(static=static)}
+        assert any(complete[a["id"]]["connections"] for a in listed if "connections" not in a)
+        assert all(a["connections"] == complete[a["id"]]["connections"] for a in listed if "connections" in a)
 
 
 def test_deletions_are_recorded_in_order_and_each_broken_environment_once(
@@ -134,11 +223,13 @@ def test_a_dynamic_connection_can_be_deleted_after_its_activation(platform: Plat
 
 def test_deleting_an_unlinked_connection_breaks_nothing(platform: Platform, emulator: Emulator) -> None:
     connection, links = next((c, links) for c, links in platform.links().items() if len(links) > 1)
+    assert len(platform.users_of(connection, static="true")) == len(links)
     for unlinked_count, (_, template) in enumerate(links, start=1):
         body = {"connectionTemplateId": template}
         response = platform.http.request("DELETE", f"/connections/{connection}/link", json=body)
         assert response.status_code == 204
         assert len(platform.links().get(connection, [])) == len(links) - unlinked_count
+        assert len(platform.users_of(connection, static="true")) == len(links) - unlinked_count
     assert platform.delete(connection).status_code == 204
     assert emulator.broken_environments == []
 
@@ -167,6 +258,15 @@ def test_the_before_cursor_returns_the_same_pages_in_reverse(platform: Platform)
     while cursor := backward[-1]["prev"]:
         backward.append(platform.http.get("/connections", params={"first": 60, "before": cursor}).json())
     assert [page["items"] for page in reversed(backward)] == [page["items"] for page in forward]
+
+
+def test_after_and_before_together_return_what_lies_between(platform: Platform) -> None:
+    forward = platform.pages("/connections", first=60)
+    query = {"after": forward[0]["next"], "before": forward[2]["prev"]}
+    assert platform.http.get("/connections", params={**query, "first": 60}).json()["items"] == forward[1]["items"]
+    assert platform.http.get("/connections", params={**query, "first": 7}).json()["items"] == forward[1]["items"][:7]
+    swapped = {"after": query["before"], "before": query["after"], "first": 60}
+    assert platform.http.get("/connections", params=swapped).json()["items"] == []
 
 
 def test_a_cursor_stays_valid_after_deletions(platform: Platform) -> None:
@@ -201,21 +301,63 @@ def test_connections_can_be_listed_by_end_user(platform: Platform) -> None:
     user = activation["user"]["id"]
     expected = {c for c, a in platform.activation_of().items() if a["user"]["id"] == user}
     assert {c["id"] for c in platform.connections(end_user_id=user)} == expected
-    system = activation["connections"][0]["systemId"]
+    system = next(c["systemId"] for c in activation["connections"] if c["id"] in expected)
     filtered = platform.connections(end_user_id=user, system_id=system)
     assert {c["id"] for c in filtered} == {c["id"] for c in platform.connections(system_id=system)} & expected
 
 
-def test_end_users_can_be_searched_by_external_id_and_name(platform: Platform) -> None:
+def test_end_users_can_be_searched_by_id_external_id_and_name(platform: Platform) -> None:
     def search(text: str) -> list[str]:
         page = platform.http.get("/users", params={"search": text}).json()
         assert page["totalCount"] == len(page["users"])
         return [user["id"] for user in page["users"]]
 
     user = platform.http.get("/users").json()["users"][0]
-    assert search(user["externalId"]) == [user["id"]]
+    assert search(user["id"].lower()) == search(user["externalId"]) == [user["id"]]
     assert user["id"] in search(user["displayName"].upper())
     assert search("nobody at all") == []
+
+
+def test_end_users_can_be_listed_by_activation_in_an_environment_given_as_ulid_or_uuid(platform: Platform) -> None:
+    everybody = [user["id"] for user in platform.http.get("/users").json()["users"]]
+    for environment in platform.environments():
+        activations = platform.http.get(f"/environments/{environment}/activations").json()
+        activated = {activation["user"]["id"] for activation in activations}
+        for spelling in (environment, str(ULID.from_str(environment).to_uuid())):
+            for text, expected in (("true", activated), ("false", {*everybody} - activated)):
+                query = {"activated": text, "environment_id": spelling}
+                page = platform.http.get("/users", params=query).raise_for_status().json()
+                assert {user["id"] for user in page["users"]} == expected
+                assert page["totalCount"] == len(expected)
+
+
+def test_an_end_user_can_be_looked_up_by_id_and_external_id(platform: Platform) -> None:
+    user = platform.http.get("/users").json()["users"][0]
+    for text in (user["id"], user["id"].lower(), user["externalId"]):
+        assert platform.http.get(f"/users/{text}").json() == user
+    assert platform.http.get("/users/nobody%2Fat%20all").status_code == 404
+
+
+def test_projects_can_be_listed_by_star(platform: Platform) -> None:
+    projects = platform.http.get("/projects").json()["projects"]
+    for text, starred in (("true", True), ("false", False)):
+        expected = [project for project in projects if project["starred"] is starred]
+        assert expected
+        assert platform.http.get("/projects", params={"starred": text}).json()["projects"] == expected
+
+
+def test_without_an_environment_the_static_connections_of_the_whole_project_are_listed(platform: Platform) -> None:
+    environments = platform.environments()
+    project = next(env["project"]["id"] for env in environments.values() if len(env["project"]["environments"]) > 1)
+    expected = sorted(
+        (connection, template)
+        for connection, links in platform.links().items()
+        for environment, template in links
+        if environments[environment]["project"]["id"] == project
+    )
+    page = platform.http.get(f"/projects/{project}/connections").json()
+    assert sorted((c["id"], c["connectionTemplateId"]) for c in page["items"]) == expected
+    assert page["totalCount"] == len(expected)
 
 
 def test_systems_can_be_searched_by_name(platform: Platform) -> None:

@@ -27,16 +27,16 @@ def description_with_existing_ids() -> dict[str, Any]:
     template_ids = [link.template_id for link in organisation.links[:2]]
     shared_parameters = description["components"]["parameters"]
     for path, path_item in description["paths"].items():
-        # Two cursors are valid on their own but not together, which OpenAPI cannot describe: each list keeps one.
-        unwanted = "before" if path.endswith("/connections") else "after"
+        cursors = cursors_of(organisation, path)
         for operation in (path_item, *(path_item[method] for method in ("get", "delete") if method in path_item)):
             parameters = [
                 shared_parameters[p["$ref"].rpartition("/")[2]] if "$ref" in p else p
                 for p in operation.get("parameters", [])
             ]
-            operation["parameters"] = [parameter for parameter in parameters if parameter["name"] != unwanted]
+            # Copied, because the lists share their parameters but not their cursors.
+            operation["parameters"] = [dict(parameter) for parameter in parameters]
             for parameter in operation["parameters"]:
-                if existing := values[parameter["name"]]:
+                if existing := (cursors | values).get(parameter["name"]):
                     parameter["schema"] = {"type": "string", "enum": sorted(set(existing))}
             if "requestBody" in operation:
                 body = operation["requestBody"]["content"]["application/json"]["schema"]
@@ -45,7 +45,7 @@ def description_with_existing_ids() -> dict[str, Any]:
 
 
 def parameter_values(organisation: Organisation) -> dict[str, list[str]]:
-    """Return values that exist for each parameter; empty if generated values are used."""
+    """Return values that exist, for each parameter that is not to have generated values."""
     links, activations = organisation.links[:2], organisation.activations[:2]
     static_ids = [link.connection_id for link in links]
     dynamic_ids = [connection_id for activation in activations for connection_id in activation.connection_ids]
@@ -59,11 +59,15 @@ def parameter_values(organisation: Organisation) -> dict[str, list[str]]:
         "activation_id": [activation.id for activation in activations],
         "system_id": [system.id for system in organisation.systems[:3]],
         "end_user_id": [activation.end_user.id for activation in activations],
-        "after": [paginate("connections", organisation.connections, size).next for size in (1, 100)],
-        "before": [paginate("systems", organisation.systems, size).next for size in (1, 3)],
-        "first": [],
-        "search": [],
+        "user_id": [end_user.external_id for end_user in organisation.end_users[:2]],
     }
+
+
+def cursors_of(organisation: Organisation, path: str) -> dict[str, list[str]]:
+    """Return cursors of the list at a path."""
+    name = path.rpartition("/")[2]
+    items = organisation.systems if name == "systems" else organisation.connections
+    return {"after": [paginate(name, items, 1).next], "before": [paginate(name, items, 3).next]}
 
 
 schema = schemathesis.openapi.from_dict(description_with_existing_ids(), config=SchemathesisConfig.from_dict(CONFIG))

@@ -20,7 +20,7 @@ def _date_in(seconds: float) -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
-# What a DELETE may meet. None of these lies: an Error of the platform that says "not done" is true.
+# What a DELETE may meet. None of these lies: a refusal by the platform (an Error with a 4xx) is true.
 FAULTS: dict[str, Callable[[], Fault]] = {
     "fine": lambda: Fault("fine"),
     "dropped before": faults.drop_before,
@@ -37,7 +37,9 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "504 Error, done": lambda: faults.error(504, do=True),
     "500 page, done": lambda: faults.html(500, do=True),
     "500 Error": lambda: faults.error(500),
+    "500 Error, done": lambda: faults.error(500, do=True),
     "503 Error": lambda: faults.error(503),
+    "503 Error, done": lambda: faults.error(503, do=True),
     "408 page, done": lambda: faults.html(408, do=True),
     "429": lambda: faults.error(429),
     "429 for seconds": lambda: faults.retry_after(429, "2"),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from support.hostile_platform import SECRET, TOKEN
 
 # Those that log much are listened to directly and propagate nothing, so that pytest need not capture it all.
-LOGGERS = ("", "httpx", "httpcore", "filelock")
+LOGGERS = ("", "httpx", "httpcore")
 
 
 class LogWatch(logging.Handler):

@@ -1,9 +1,11 @@
 """Runs in a process that is killed with `kill -9`, and how they are resumed."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from faults.judgement import judge_report
@@ -13,6 +15,7 @@ from support.fault_answers import Fault
 from support.hostile_platform import HostilePlatform, RecordedRequest, world
 
 import versori_magics as versori
+from versori_magics.cleanup.report import Report
 from versori_magics.errors import JournalError
 
 CHILD = """
@@ -63,6 +66,37 @@ def test_after_kill_9_at_any_delete_a_resume_finishes_and_every_id_has_one_outco
     judge_report(platform, finished)
     assert outcome_counts(finished) == {"deleted": 60, "in_use": 5}
     assert platform.deleted == set(built.free)
+
+
+def test_run_whose_folder_of_journals_is_removed_stops_and_its_error_has_every_outcome(
+    platform: HostilePlatform, tmp_path: Path
+) -> None:
+    built = world(free=60)
+    platform.reset(built, latency=0.002)
+    on_deletes(platform, lambda number, _: shutil.rmtree(tmp_path / "runs") if number == 20 else None)
+    stopped = error_of_stopped_run(lambda: versori.delete(".", built.free, yes=True, workers=4))
+    assert "the journal could not be written (it was removed or replaced during the run)" in str(stopped)
+    assert 20 <= len(platform.deletes) <= 24
+    assert isinstance(stopped.report, Report)
+    judge_report(platform, stopped.report)
+
+
+def test_plan_that_another_kernel_is_executing_is_an_error_that_says_so(platform: HostilePlatform) -> None:
+    built = world(free=6)
+    platform.reset(built, latency=0.3)
+    plan = versori.plan(".", built.free)
+    errors: list[JournalError] = []
+
+    def execute_again(number: int, _: RecordedRequest) -> None:
+        if number == 1:
+            with pytest.raises(JournalError, match="is already running") as caught:
+                versori.delete(".", plan, yes=True)
+            errors.append(caught.value)
+
+    on_deletes(platform, execute_again)
+    assert versori.delete(".", plan, yes=True).counts["deleted"] == 6
+    assert len(errors) == 1
+    assert len(platform.deletes) == 6
 
 
 def test_two_kernels_cannot_resume_one_run_at_once(platform: HostilePlatform) -> None:

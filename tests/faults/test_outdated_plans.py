@@ -1,12 +1,21 @@
 """Plans that are executed after their connections changed."""
 
+from pathlib import Path
+
 import pytest
+from faults.clocks import FastClock
 from faults.scenes import on_deletes, outcome_counts
 from support import fault_answers as faults
 from support.hostile_platform import HostilePlatform, RecordedRequest, world
+from support.outcomes import count_usage_scans
 
 import versori_magics as versori
+from versori_magics.api.client import Client
+from versori_magics.cleanup.consent import consent_in_advance
+from versori_magics.cleanup.platform import Platform
 from versori_magics.cleanup.records import Outcome
+from versori_magics.cleanup.run import RunOptions
+from versori_magics.cleanup.workflow import Workflow
 from versori_magics.errors import VersoriError
 
 
@@ -65,3 +74,34 @@ def test_if_the_recheck_fails_nothing_is_sent_and_the_plan_can_still_be_executed
     platform.on("GET", "/activations", faults.error(400))
     assert outcome_counts(versori.delete(".", plan, yes=True)) == {"changed": 5}
     assert not platform.deletes
+
+
+def test_a_connection_that_is_linked_during_a_long_run_is_not_deleted(
+    platform: HostilePlatform, tmp_path: Path
+) -> None:
+    built = world(free=8)
+    platform.reset(built)
+    linked = built.free[6]
+
+    class Clock(FastClock):
+        hours = 0.0
+
+        def now(self) -> float:
+            return super().now() + 3_600 * self.hours
+
+    clock = Clock(1)
+
+    def pause_for_hours(number: int, _: RecordedRequest) -> None:
+        if number == 3:
+            built.link(linked)
+            clock.hours += 2  # as if a laptop had been closed
+
+    on_deletes(platform, pause_for_hours)
+    with Client(platform.url, platform.organisation, platform.token) as client:
+        workflow = Workflow(Platform.of(client), tmp_path)
+        plan = workflow.prepare(built.free)
+        scans = count_usage_scans(platform)
+        report = workflow.execute(plan, consent_in_advance(plan), RunOptions(workers=1, clock=clock), is_fresh=True)
+    assert outcome_counts(report) == {"deleted": 7, "changed": 1}
+    assert report.rows[6].message.startswith("kept: it is in use now: Orders")
+    assert (platform.sends(linked), count_usage_scans(platform) - scans) == (0, 1)

@@ -47,6 +47,21 @@ def test_a_deletion_whose_answer_is_lost_or_unclear_is_reported_as_deleted(
     assert platform.deleted == {key}
 
 
+def test_a_deletion_that_the_platform_carries_out_but_always_answers_with_an_error_is_reported_as_deleted(
+    platform: HostilePlatform, tmp_path: Path
+) -> None:
+    gone, standing = platform.world.free[:2]
+    # `do` deletes at the first DELETE; the platform keeps answering with its documented Error.
+    platform.script |= {gone: [faults.error(500, do=True)] * 4, standing: [faults.error(500)] * 4}
+    with Client(platform.url, platform.organisation, platform.token, clock=FastClock(SPEEDUP)) as client:
+        workflow = Workflow(Platform.of(client), tmp_path)
+        plan = workflow.prepare([gone, standing])
+        options = RunOptions(clock=FastClock(SPEEDUP))
+        rows = workflow.execute(plan, consent_in_advance(plan), options, is_fresh=True).rows
+    assert [(row.outcome, row.attempts) for row in rows] == [(Outcome.DELETED, 4), (Outcome.FAILED, 4)]
+    assert platform.deleted == {gone}
+
+
 @pytest.mark.parametrize(
     "fault",
     [faults.drop_after(), faults.html(502), faults.garbage(do=True), faults.html(502, do=True)],

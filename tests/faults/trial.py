@@ -27,12 +27,14 @@ from versori_magics.api.retry import RetryPolicy
 from versori_magics.cleanup.consent import consent_in_advance
 from versori_magics.cleanup.executor import RunProgress
 from versori_magics.cleanup.journal import is_under_way, read_journal
+from versori_magics.cleanup.journal_lines import decode_record
 from versori_magics.cleanup.plan import Plan
 from versori_magics.cleanup.platform import Platform
 from versori_magics.cleanup.records import Outcome, RowPlanned, RowSent, RunResumed
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run import RunOptions, find_unfinished_run
 from versori_magics.cleanup.stop_button import StopButton
+from versori_magics.cleanup.usage_scan import ScanLimits
 from versori_magics.cleanup.workflow import Workflow
 from versori_magics.errors import PlatformError
 from versori_magics.inventory.snapshot import ConnectionSnapshot
@@ -84,6 +86,7 @@ class Trial:
             stop_button=stop_button,
             policy=RetryPolicy(seconds=45.0 * SPEEDUP),
             clock=FastClock(SPEEDUP),
+            scan_limits=ScanLimits(age=270.0 * SPEEDUP, seconds=240.0 * SPEEDUP),
         )
         with Client(self.platform.url, self.platform.organisation, TOKEN, clock=FastWaits(SPEEDUP)) as client:
             self.visible_texts.append(repr(client))
@@ -196,7 +199,7 @@ class Trial:
         offset = durable = 0
         for line in content.splitlines(keepends=True):
             offset += len(line)
-            record = _decode(line)
+            record = decode_record(line)
             if isinstance(record, RowSent):
                 journalled[record.id] += 1
                 durable = offset if journalled[record.id] <= self.sends[record.id] else durable
@@ -287,15 +290,6 @@ def _progress_check(workers: int) -> Callable[[RunProgress], None]:
 
 def _fail(*_: Any) -> Any:
     raise AssertionError("nothing may be asked or sent")
-
-
-def _decode(line: bytes) -> Any:
-    from versori_magics.cleanup.journal import _decode as decode
-
-    try:
-        return decode(line)
-    except ValueError:
-        return None
 
 
 @contextmanager

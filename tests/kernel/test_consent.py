@@ -128,17 +128,17 @@ def test_several_connections_are_kept_after_any_other_answer(
     assert "Try again and type: delete 5" in error
 
 
-def test_a_connection_in_use_is_deleted_only_after_break_and_the_number_of_such_rows(
+def test_a_connection_in_use_is_deleted_only_after_the_numbers_of_all_rows_and_of_rows_in_use(
     kernel: Kernel, platform: HostilePlatform
 ) -> None:
     platform.reset(world(free=3, static=2))
     first, second = platform.world.static
     kernel.ok("df = %versori_connections . --usage")
     line = f"%versori_delete . df --break {first}"
-    for typed in ("delete 4", "y", "break 2", "break", "break 4", ""):
+    for typed in ("delete 4", "y", "break 1", "delete 3 break 1", "delete 4 break 2", ""):
         error = run_refused(kernel, platform, line, typed, error="ConsentError")
-        assert "type: break 1" in error
-    cell = kernel.run(line, "break 1")
+        assert "type: delete 4 break 1" in error
+    cell = kernel.run(line, "delete 4 break 1")
     assert cell.error is None
     assert "breaks 1 running environment" in cell.prompts[0]
     assert platform.deleted == {first, *platform.world.free}

@@ -132,3 +132,64 @@ def test_the_verbose_traceback_of_a_press_shows_no_token_and_no_frame_of_the_htt
     kernel.run("%tb")
     kernel.ok("%xmode Context")
     assert not [text for text in kernel.received if platform.token in text]
+
+
+PRESS_DURING_DISPLAY = """
+import signal
+from versori_magics.notebook.display.results import DeletionReport
+shown = DeletionReport._repr_mimebundle_
+def press(self, *args, **options):
+    signal.raise_signal(signal.SIGINT)
+    return shown(self, *args, **options)
+DeletionReport._repr_mimebundle_ = press
+"""
+PRESS_AFTER_DISPLAY = """
+import signal
+def press(_):
+    get_ipython().events.unregister("post_run_cell", press)
+    signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_a_press_while_the_report_is_displayed_does_not_hide_it(kernel: Kernel, platform: HostilePlatform) -> None:
+    kernel.ok("df = %versori_connections . --usage")
+    kernel.ok(PRESS_DURING_DISPLAY)
+    cell = kernel.ok("report = %versori_delete . df --yes\nreport")
+    kernel.ok("DeletionReport._repr_mimebundle_ = shown")
+    assert "5 deleted" in cell.result["text/plain"]
+    assert is_usable(kernel)
+    assert kernel.value("report.counts['deleted']") == "5"
+
+
+def test_a_press_in_the_last_moment_of_a_cell_does_not_lose_its_reply(
+    kernel: Kernel, platform: HostilePlatform
+) -> None:
+    kernel.ok("df = %versori_connections . --usage")
+    kernel.ok(PRESS_AFTER_DISPLAY)
+    cell = kernel.ok("get_ipython().events.register('post_run_cell', press)\n%versori_delete . df --yes")
+    assert "5 deleted" in cell.result["text/plain"]
+    assert is_usable(kernel)
+
+
+def test_a_press_after_a_run_stops_the_rest_of_the_cell(kernel: Kernel, platform: HostilePlatform) -> None:
+    kernel.ok("df = %versori_connections . --usage")
+    cell = kernel.run(
+        "import signal, time\nreport = versori.delete('.', df, yes=True)\n"
+        "signal.raise_signal(signal.SIGINT)\ntime.sleep(60)"
+    )
+    assert cell.failure["ename"] == "KeyboardInterrupt"
+    assert cell.seconds < SECONDS_TO_STOP + 10
+    assert kernel.value("report.counts['deleted']") == "5"
+
+
+def test_a_press_between_two_runs_of_a_cell_sends_nothing_of_the_second(
+    kernel: Kernel, platform: HostilePlatform
+) -> None:
+    kernel.ok("import signal\ndf = %versori_connections .\nids = list(df['id'])")
+    cell = kernel.run(
+        "first = versori.delete('.', ids[:2], yes=True)\nsignal.raise_signal(signal.SIGINT)\n"
+        "second = versori.delete('.', ids[2:], yes=True)"
+    )
+    assert cell.failure["ename"] == "KeyboardInterrupt"
+    assert platform.deleted == set(kernel.value("' '.join(ids[:2])").split())
+    assert is_usable(kernel)

@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ from versori_magics.api.models import Connection
 from versori_magics.api.retry import RetryPolicy
 from versori_magics.cleanup.consent import consent_in_advance
 from versori_magics.cleanup.executor import Executor
-from versori_magics.cleanup.journal import SUFFIX, Journal, read_journal
+from versori_magics.cleanup.journal import Journal, read_journal
+from versori_magics.cleanup.journal_file import SUFFIX
 from versori_magics.cleanup.plan import Plan, PlanRow, Verdict
 from versori_magics.cleanup.platform import Platform
+from versori_magics.cleanup.records import RowOutcome
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run import RunOptions
 from versori_magics.cleanup.run_control import RunControl
 from versori_magics.cleanup.stop_button import StopButton
+from versori_magics.cleanup.usage_scan import ScanLimits, UsageScan
 from versori_magics.cleanup.workflow import Workflow
 from versori_magics.errors import ApiError, ForbiddenError, NotFoundError, TransportError, UnauthorisedError
 from versori_magics.inventory.snapshot import ConnectionSnapshot
@@ -26,6 +30,8 @@ from versori_magics.inventory.usage import ConnectionUsage, UsageKind, Use, UseK
 SERVER = "https://platform.example/api/v2"
 ORGANISATION = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 RUN = "01ARZ3NDEKTSV4RRFFQ69G5RVN"
+
+Recheck = Callable[[Sequence[PlanRow]], tuple[list[PlanRow], list[RowOutcome]]]
 
 
 def make_id(number: int) -> str:
@@ -135,6 +141,9 @@ class ScriptedSnapshots:
         self.calls.append(tuple(ids))
         return {key: self.snapshots[key] for key in ids if key in self.snapshots}
 
+    def connections(self) -> list[tuple[Connection, str]]:
+        return [(snapshot.connection, snapshot.system) for snapshot in self.snapshots.values()]
+
 
 def no_snapshots(ids: Sequence[str]) -> dict[str, ConnectionSnapshot]:
     raise AssertionError(f"this test takes no snapshots of {ids}")
@@ -144,8 +153,22 @@ def make_platform(
     delete: Callable[[str], None] | None = None,
     exists: Callable[[str, threading.Event], bool | None] = lambda *_: None,
     snapshots: Callable[[Sequence[str]], dict[str, ConnectionSnapshot]] = no_snapshots,
+    connections: Callable[[], Sequence[tuple[Connection, str]]] = list,
 ) -> Platform:
-    return Platform(SERVER, ORGANISATION, delete or ScriptedDelete(), exists, snapshots)
+    return Platform(SERVER, ORGANISATION, delete or ScriptedDelete(), exists, snapshots, connections)
+
+
+def unchanged(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
+    """Recheck rows that are all as they were planned."""
+    return list(rows), []
+
+
+def fresh_scan(recheck: Recheck = unchanged, clock: Clock | None = None) -> UsageScan:
+    """Return a usage scan that began just now; `recheck` is what it does when it is too old."""
+    scan = UsageScan(recheck, clock or Clock(), ScanLimits())
+    scan.rely_on(datetime.now(UTC).isoformat())
+    assert not scan.is_stale
+    return scan
 
 
 def make_executor(
@@ -159,12 +182,14 @@ def make_executor(
     stop_button: StopButton | None = None,
     policy: RetryPolicy | None = None,
     rng: random.Random | None = None,
+    recheck: Recheck = unchanged,
 ) -> Executor:
-    """Return an executor with an open journal of `plan`."""
+    """Return an executor with an open journal of `plan`, whose usage was scanned just now."""
     journal = Journal.create(folder, plan)
     assert journal is not None
-    stop_button = stop_button or StopButton()
-    control = RunControl(stop_button.stop, workers=workers, policy=policy, clock=clock or InstantClock(), rng=rng)
+    stop_button, clock = stop_button or StopButton(), clock or InstantClock()
+    scan = fresh_scan(recheck, clock)
+    control = RunControl(stop_button.stop, workers=workers, scan=scan, policy=policy, clock=clock, rng=rng)
     return Executor(make_platform(delete, exists), journal, control, stop_button, workers=workers)
 
 
@@ -194,7 +219,7 @@ class WorkflowExample:
         self.protection_file = folder / "protect.txt"
         self.protection_file.write_text("")
         self.journal_folder = folder / "runs"
-        platform = make_platform(self.delete, snapshots=self.snapshots)
+        platform = make_platform(self.delete, snapshots=self.snapshots, connections=self.snapshots.connections)
         self.workflow = Workflow(platform, self.journal_folder, self.protection_file)
 
     def change(self, snapshot: ConnectionSnapshot) -> None:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from support.hostile_http import RecordedRequest
-from support.hostile_world import TIMES, Json, World
+from support.hostile_world import TIMES, Activation, Json, World
 
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
@@ -80,9 +80,11 @@ def _list_connections(world: World, ids: Sequence[str], query: Mapping[str, str]
     if system := query.get("system_id"):
         rows = [row for row in rows if row.system_id == _check_ulid(system)]
     if user := query.get("end_user_id"):
-        _check_ulid(user)
-        of_user = {id_ for a in world.activations.values() if a.user.id == user for id_ in a.connections}
+        of_user = world.connections_of_user(_check_ulid(user))
         rows = [row for row in rows if row.id in of_user]
+    elif world.hides_connections_of_end_users:
+        hidden = {id_ for user in world.users for id_ in world.connections_of_user(user)}
+        rows = [row for row in rows if row.id not in hidden]
     return _page(world, rows, query)
 
 
@@ -93,10 +95,13 @@ def _get_connection(world: World, ids: Sequence[str], query: Mapping[str, str], 
 
 def _delete_connection(world: World, ids: Sequence[str], query: Mapping[str, str], body: bytes) -> None:
     connection = _find(world.connections, ids[0], "connection")
-    users = [activation.user.display_name for activation in world.activations_of(ids[0])]
+    activations = list(world.activations_of(ids[0]))
+    users = [activation.user.display_name for activation in activations if not activation.static]
     if users:
         raise ApiError(409, "the connection is in use by an end user", f"used by {', '.join(users)}")
-    world.broken += [(environment, ids[0]) for environment, linked in world.links.items() if ids[0] in linked]
+    linked_to = [environment for environment, linked in world.links.items() if ids[0] in linked]
+    environments = dict.fromkeys([*linked_to, *(activation.environment_id for activation in activations)])
+    world.broken += [(environment, ids[0]) for environment in environments]
     world.remove(connection.id)
     world.deleted.append(connection.id)
 
@@ -126,15 +131,26 @@ def _list_environment_connections(world: World, ids: Sequence[str], query: Mappi
 
 def _list_activations(world: World, ids: Sequence[str], query: Mapping[str, str], body: bytes) -> list[Json]:
     environment = _find({e.id: e for e in world.environments}, ids[0], "environment")
-    answer = []
-    for activation in world.activations.values():
-        if activation.environment_id == environment.id:
-            shape: Json = {"id": activation.id, "user": activation.user.json(), "dynamicVariables": {}}
-            shape["environment"] = environment.json()
-            if not activation.silent:
-                shape["connections"] = [world.connections[id_].json() for id_ in activation.connections]
-            answer.append(shape)
-    return answer
+    static = query.get("static") == "true"
+    rows = [activation for activation in world.activations.values() if activation.environment_id == environment.id]
+    listed = [row for row in rows if row.static == static or (static and world.static_lists_everyone)]
+    return [_activation(world, row, with_connections=not row.silent) for row in listed]
+
+
+def _get_activation(world: World, ids: Sequence[str], query: Mapping[str, str], body: bytes) -> Json:
+    activation = _find(world.activations, ids[1], "activation")
+    if activation.environment_id != ids[0]:
+        raise ApiError(404, "activation not found", ids[1])
+    return _activation(world, activation, with_connections=True)
+
+
+def _activation(world: World, activation: Activation, *, with_connections: bool) -> Json:
+    (environment,) = (e for e in world.environments if e.id == activation.environment_id)
+    shape: Json = {"id": activation.id, "user": activation.user.json(), "dynamicVariables": {}}
+    shape["environment"] = environment.json()
+    if with_connections:
+        shape["connections"] = [world.connections[id_].json() for id_ in activation.connections]
+    return shape
 
 
 def _delete_activation(world: World, ids: Sequence[str], query: Mapping[str, str], body: bytes) -> None:
@@ -196,7 +212,8 @@ OPERATIONS = (
     Operation("DeleteConnection", "DELETE", "/connections/*", _delete_connection),
     Operation("UnlinkConnectionFromEnvironment", "DELETE", "/connections/*/link", _unlink_connection, body=True),
     Operation("ListEnvironmentConnections", "GET", "/projects/*/connections", _list_environment_connections, "env_id"),
-    Operation("ListActivations", "GET", "/environments/*/activations", _list_activations),
+    Operation("ListActivations", "GET", "/environments/*/activations", _list_activations, "static"),
+    Operation("GetActivation", "GET", "/environments/*/activations/*", _get_activation),
     Operation("DeleteActivation", "DELETE", "/environments/*/activations/*", _delete_activation),
     Operation("ListProjects", "GET", "/projects", _list_projects),
     Operation("ListSystems", "GET", "/systems", _list_systems, _PAGE + "search"),

@@ -93,7 +93,9 @@ class Activation:
     user: User
     connections: list[str]
     silent: bool = False
-    """Whether its answers lack `connections`, which is optional; it uses them all the same."""
+    """Whether ListActivations leaves out its `connections`, which is optional; it uses them all the same."""
+    static: bool = False
+    """Whether it is the one of the environment's static user."""
 
 
 @dataclass
@@ -109,6 +111,8 @@ class World:
     activations: dict[str, Activation] = field(default_factory=dict)
     links: dict[str, dict[str, str]] = field(default_factory=dict)
     """Environment id -> static connection id -> connection template id."""
+    owners: dict[str, str] = field(default_factory=dict)
+    """Connection id -> the end user to whom it belongs, if that user has no activation with it."""
     static: list[str] = field(default_factory=list)
     dynamic: list[str] = field(default_factory=list)
     free: list[str] = field(default_factory=list)
@@ -123,6 +127,10 @@ class World:
     """`next` and `prev` of the last page: absent, or this text (mostly the empty one)."""
     environment_pages: Literal["whole", "cut", "paged"] = "whole"
     """How an environment's connections are listed: all at once, cut at 20 without a cursor, or in pages."""
+    static_lists_everyone: bool = False
+    """Whether ListActivations with `static` lists the end users too."""
+    hides_connections_of_end_users: bool = False
+    """Whether ListConnections lists the connections of an end user only if it is asked for that user."""
     ids: int = 0
 
     def ulid(self) -> str:
@@ -140,7 +148,9 @@ class World:
         id_, number = self.ulid(), len(self.connections)
         scheme, credential_type = AUTHS[number % len(AUTHS)]
         credential: Json = {"id": self.ulid(), "organisationId": self.organisation, "type": credential_type}
-        credential |= {"data": SECRET, "name": f"credential {number}", "expiresAt": TIMES[(number + 1) % len(TIMES)]}
+        token = {"scopes": [], "accessToken": SECRET, "refreshToken": SECRET, "expiresAt": TIMES[number % len(TIMES)]}
+        credential["data"] = {"oauth2Token": token} if credential_type == "oauth2-token" else SECRET
+        credential |= {"name": f"credential {number}", "expiresAt": TIMES[(number + 1) % len(TIMES)]}
         if number % 3:
             credential["errors"] = [] if number % 3 == 1 else ["the grant has expired"]
         self.connections[id_] = Connection(
@@ -162,13 +172,32 @@ class World:
 
     def activate(self, connection_id: str, environment_id: str | None = None, user_id: str | None = None) -> str:
         """Make an end user (a new one unless named) use the connection, and return the activation's id."""
-        if user_id is None:
-            user_id, number = self.ulid(), len(self.users)
-            self.users[user_id] = User(user_id, f"customer-{number}", f"Customer {number}")
-        environment_id = environment_id or self.environments[0].id
-        activation = Activation(self.ulid(), environment_id, self.users[user_id], [connection_id])
+        user = self.users[user_id or self.add_user()]
+        activation = Activation(self.ulid(), environment_id or self.environments[0].id, user, [connection_id])
         self.activations[activation.id] = activation
         return activation.id
+
+    def activate_static_user(self, connection_id: str, environment_id: str | None = None) -> str:
+        """Make an environment's workflows without an end user run on the connection; return the activation's id."""
+        user = User(self.ulid(), "static", "Static user")
+        environment_id = environment_id or self.environments[0].id
+        activation = Activation(self.ulid(), environment_id, user, [connection_id], static=True)
+        self.activations[activation.id] = activation
+        return activation.id
+
+    def add_user(self) -> str:
+        """Add an end user without an activation, and return their id."""
+        user_id, number = self.ulid(), len(self.users)
+        self.users[user_id] = User(user_id, f"customer-{number}", f"Customer {number}")
+        return user_id
+
+    def connections_of_user(self, user_id: str) -> set[str]:
+        """Return the ids of the connections that belong to an end user."""
+        activations = (activation for activation in self.activations.values() if not activation.static)
+        activated = {
+            id_ for activation in activations if activation.user.id == user_id for id_ in activation.connections
+        }
+        return activated | {id_ for id_, owner in self.owners.items() if owner == user_id}
 
     def activations_of(self, connection_id: str) -> Iterator[Activation]:
         return (activation for activation in self.activations.values() if connection_id in activation.connections)

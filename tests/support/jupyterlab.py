@@ -44,6 +44,14 @@ LAB_FOLDERS = {
     "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
     "IPYTHONDIR": "ipython",
 }
+# Leaves nothing of a notebook in its kernel but the modules that it imported.
+FORGET_EVERYTHING = """
+import ipywidgets
+from versori_magics.notebook.session import SESSION
+SESSION.close()
+ipywidgets.Widget.close_all()
+get_ipython().run_line_magic("reset", "-f")
+"""
 SCREENSHOTS = Path(__file__).parents[1] / "browser" / "screenshots"
 START_TIMEOUT = 60  # seconds
 
@@ -121,7 +129,7 @@ class JupyterLab:
 
     def close(self) -> None:
         self.shut_down_kernels()
-        self._process.terminate()
+        self._process.kill()  # its kernels are gone, and a polite end takes it seconds
         self._process.wait(30)
 
     def write(self, name: str, *cells: str) -> None:
@@ -136,18 +144,46 @@ class JupyterLab:
         return (self.notebooks / name).read_text(encoding="utf-8")
 
 
+def close_notebooks(page: Page) -> None:
+    """Close the notebooks of a page without saving them; their kernels run on and have forgotten them."""
+    problem = page.evaluate(
+        """async (code) => {
+            const { shell, commands } = window.jupyterapp;
+            for (const { context } of [...shell.widgets("main")].filter((widget) => widget.context)) {
+                const request = { code, silent: true, store_history: false };
+                const { kernel } = context.sessionContext.session;
+                const { content } = await kernel.requestExecute(request, true).done;
+                if (content.status !== "ok") return `${content.ename}: ${content.evalue}`;
+                context.model.dirty = false;  // or it asks whether to save
+            }
+            await commands.execute("application:close-all");
+            return document.querySelector(".jp-Dialog")?.textContent ?? null;
+        }""",
+        FORGET_EVERYTHING,
+    )
+    assert problem is None, problem
+
+
 class Notebook:
-    """An open notebook in the browser."""
+    """An open notebook in the browser.
+
+    A page that already shows JupyterLab opens it as a person does with a double click; another one loads JupyterLab.
+    """
 
     def __init__(self, page: Page, lab: JupyterLab, name: str) -> None:
         self.page, self.lab, self.name = page, lab, name
-        page.goto(f"{lab.url}/lab/tree/{name}?reset")  # without `?reset` the tabs of the last workspace come back
+        if page.evaluate("() => Boolean(window.jupyterapp)"):
+            self.run_command("docmanager:open", path=name)
+        else:
+            page.goto(f"{lab.url}/lab/tree/{name}?reset")  # without `?reset` the tabs of the last workspace come back
         page.wait_for_selector(f"{NOTEBOOK} .jp-Cell", timeout=60_000)
         page.wait_for_function(
-            """() => {
+            """(path) => {
                 const widget = window.jupyterapp?.shell.currentWidget, kernel = widget?.sessionContext?.session?.kernel;
-                return Boolean(kernel) && widget.sessionContext.isReady && kernel.status === "idle";
+                const isReady = Boolean(kernel) && widget.sessionContext.isReady && kernel.status === "idle";
+                return isReady && widget.context.path === path;
             }""",
+            arg=name,
             timeout=60_000,
         )
 

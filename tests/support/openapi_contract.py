@@ -32,6 +32,8 @@ class Contract:
     def __init__(self, description: dict[str, Any]) -> None:
         self.description = description
         self._openapi = OpenAPI.from_dict(description)
+        # Tests request the same long lists repeatedly, and checking one takes half a second.
+        self._valid_responses: set[tuple[str, int, str, bytes]] = set()
         # Ids contain no slash, so a path matches exactly one template.
         self._templates = {
             re.compile(re.sub(r"\{\w+\}", "[^/]+", template)): template for template in description["paths"]
@@ -66,8 +68,12 @@ class Contract:
             raise BrokenContractError(f"{_describe(request)} returned an undocumented {response.status_code}")
         if response.status_code == httpx.codes.NO_CONTENT and response.content:
             raise BrokenContractError(f"{_describe(request)} returned 204 with content")
-        errors = self._openapi.iter_response_errors(_OpenApiRequest(request), _OpenApiResponse(response))
-        _raise_all(request, errors)
+        content_type = response.headers.get("content-type", "")
+        key = (operation["operationId"], response.status_code, content_type, response.content)
+        if key not in self._valid_responses:
+            errors = self._openapi.iter_response_errors(_OpenApiRequest(request), _OpenApiResponse(response))
+            _raise_all(request, errors)
+            self._valid_responses.add(key)
 
     def _find_operation(self, request: httpx.Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         for pattern, template in self._templates.items():
@@ -116,6 +122,20 @@ def load_description() -> dict[str, Any]:
     """Read the description of the API."""
     description: dict[str, Any] = yaml.safe_load(DESCRIPTION_FILE.read_text("utf-8"))
     return description
+
+
+def with_go_encoding(part: Any) -> Any:
+    """Return a description, or a part of it, in which every list can be null and undefined fields are not required."""
+    if isinstance(part, list):
+        return [with_go_encoding(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    changed = {key: with_go_encoding(value) for key, value in part.items()}
+    if changed.get("type") == "array":
+        changed["type"] = ["array", "null"]
+    if isinstance(changed.get("required"), list):
+        changed["required"] = [name for name in changed["required"] if name not in {"lastDeployedAt", "grantType"}]
+    return changed
 
 
 def _raise_all(request: httpx.Request, errors: Iterable[Exception]) -> None:

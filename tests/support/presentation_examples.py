@@ -13,6 +13,7 @@ from versori_magics.cleanup.plan import Plan, PlanRow, Verdict
 from versori_magics.cleanup.records import Outcome
 from versori_magics.cleanup.report import Report, ReportRow
 from versori_magics.errors import FieldError
+from versori_magics.inventory.usage import ConnectionUsage, Use
 
 RUN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 SERVER = "https://s"
@@ -145,7 +146,8 @@ def make_progress(done: int, planned: int, **options: Any) -> RunProgress:
 
 
 def hostile_plan(name: str, system: str, reason: str, verdict: Verdict, *, in_use: bool) -> Plan:
-    row = PlanRow(RUN, verdict, name, system, reason, "static", in_use=in_use, used_by=reason, running=1)
+    uses = (Use("static", reason, "P", name, "E", "running"),) if in_use else ()
+    row = PlanRow(RUN, verdict, name, system, reason, ConnectionUsage("static" if in_use else "unused", uses))
     return make_plan(row)
 
 

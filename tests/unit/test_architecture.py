@@ -18,6 +18,7 @@ LAYERS = (
     "_version",
     "text",
     "catch",
+    "interrupts",
     "next_step",
     "errors",
     "api",

@@ -1,9 +1,12 @@
 import dataclasses
+import json
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from support.settings_examples import (
     ARGUMENTS,
     ENVIRONMENT,
@@ -14,7 +17,9 @@ from support.settings_examples import (
     text_of,
     write_vendor_config,
 )
+from traitlets.config import Config
 
+import versori_magics as versori
 from versori_magics.api.auth import Secret, parse_auth_scheme
 from versori_magics.api.servers import SERVERS
 from versori_magics.errors import SettingsError
@@ -166,6 +171,64 @@ def test_a_token_in_the_wrong_setting_is_not_shown(home: Path, token: str, name:
     assert token not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("token", [b"token-of-bytes", ["token-in-a-list"], {"a": "token-in-a-dict"}])
+def test_a_token_that_is_not_text_is_rejected_and_not_replaced_by_another_source(home: Path, token: object) -> None:
+    arguments: dict[str, Any] = {**ARGUMENTS, "token": token}
+    with pytest.raises(SettingsError, match=r"The token must be text, but its type is (bytes|list|dict)") as caught:
+        resolve_settings(arguments, ENVIRONMENT, home)
+    assert "token-" not in text_of(caught.value)
+
+
+VERBOSE_CELLS = [
+    "resolve_settings({{**ARGUMENTS, 'token': {token}}}, {{}}, home)",
+    "resolve_settings({{**ARGUMENTS, 'token': {token}, 'server': 'nonsense'}}, {{}}, home)",
+    "resolve_settings({{**ARGUMENTS, 'token': {token}, 'server': 5}}, {{}}, home)",
+    "resolve_settings({{'server': 'nonsense'}}, {{'VERSORI_TOKEN': {token}}}, home)",
+    "versori.Client('production', ORGANISATION, {token})",
+    "versori.Client('production', ORGANISATION, {token}, nonsense=5)",
+    "versori.Client('production', 'nonsense', {token})",
+    "versori.Client('production', ORGANISATION, token={token}, auth=5)",
+    "versori.Client('http://127.0.0.1:1', ORGANISATION, {token}, transport=5).delete(ORGANISATION)",
+    "versori.connect(token={token})",
+    "resolve_settings({{}}, {{}}, vendor_home({token}))",
+]
+
+
+class Vault(list[object]):
+    """Takes a token out once, so that no variable of a cell contains it; its repr does not show what is in it."""
+
+    def __repr__(self) -> str:
+        return "vault"
+
+    def take(self) -> object:
+        return self.pop()
+
+
+@pytest.mark.parametrize("cell", VERBOSE_CELLS)
+@pytest.mark.parametrize("make_token", [str, str.encode, lambda text: [f"{text} x"]], ids=["text", "bytes", "list"])
+def test_a_traceback_with_all_variables_does_not_show_the_token(
+    home: Path, capsys: pytest.CaptureFixture[str], cell: str, make_token: Callable[[str], object]
+) -> None:
+    def vendor_home(token: object) -> Path:
+        write_vendor_config(home, f"active_context: a\ncontexts: {{a: {{jwt: {json.dumps(token, default=repr)}}}}}")
+        return home
+
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    vault = Vault([make_token("t0ken-for-tests-only")])
+    names = (versori, resolve_settings, vendor_home)
+    shell.user_ns |= {"vault": vault, "home": home, "ORGANISATION": ORGANISATION}
+    shell.user_ns |= {"ARGUMENTS": {"server": "production", "auth": "bearer"}}
+    shell.user_ns |= {name.__name__.rpartition(".")[2]: name for name in names} | {"versori": versori}
+    shell.run_line_magic("xmode", "Verbose")
+    # A second error in whose context the first one is: IPython then shows the frames of both.
+    shell.run_cell(f"try:\n    {cell.format(token='vault.take()')}\nexcept Exception:\n    1 / 0\n1 / 0")
+    shell.restore_sys_module_state()
+    shown = "".join(capsys.readouterr())
+    assert "ZeroDivisionError" in shown
+    assert "t0ken-for-tests-only" not in shown
+    assert not vault
+
+
 # Authentication schemes
 
 
@@ -194,6 +257,13 @@ def test_journals_are_written_below_versori_journal_or_the_users_state_folder(mo
     assert default.parts[-2:] == ("versori_magics", "runs")
     monkeypatch.setenv("VERSORI_JOURNAL", "/srv/elsewhere")
     assert journal_folder() == Path("/srv/elsewhere")
+
+
+@pytest.mark.parametrize("folder", ["journals", "./journals", "../journals", "~nobody-has-this-name/journals"])
+def test_a_folder_of_journals_that_is_not_absolute_is_an_error(folder: str) -> None:
+    with pytest.raises(SettingsError, match="is not an absolute path") as caught:
+        journal_folder(environment(journal=folder))
+    assert caught.value.hint == "Set VERSORI_JOURNAL to an absolute path."
 
 
 def test_a_protection_file_is_used_only_if_versori_protect_names_one(monkeypatch: pytest.MonkeyPatch) -> None:

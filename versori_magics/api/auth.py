@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 
 from versori_magics.catch import catch
 from versori_magics.errors import SettingsError
+from versori_magics.interrupts import deferred_interrupts
 from versori_magics.text import is_quotable
 
 if TYPE_CHECKING:
@@ -28,18 +29,29 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class Secret:
-    """A text that prints as ``***``; only `reveal` returns it.
+    """A text that prints as ``***``; only `reveal` returns it. A blank one is false.
 
     Parameters
     ----------
-    value : str
-        The secret.
+    value : object
+        The secret. If it is not text, only its type is kept, so that an error can say what is wrong with it.
+
+    Attributes
+    ----------
+    wrong_type : str
+        The name of the value's type if it is not text, else empty.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_value", "wrong_type")
 
-    def __init__(self, value: str) -> None:
-        self._value = value
+    def __init__(self, value: object) -> None:
+        self._value = value if isinstance(value, str) else ""
+        self.wrong_type = "" if isinstance(value, str) else type(value).__name__
+
+    @classmethod
+    def of(cls, value: object) -> Secret:
+        """Return a value as a `Secret`, unless it is one already."""
+        return value if isinstance(value, Secret) else cls(value)
 
     def reveal(self) -> str:
         """Return the secret itself; call it as late as possible and do not keep the result in a variable."""
@@ -54,10 +66,10 @@ class Secret:
         return format(MASK, spec)
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        return bool(self._value.strip() or self.wrong_type)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
+        return isinstance(other, Secret) and (self._value, self.wrong_type) == (other._value, other.wrong_type)
 
     def __hash__(self) -> int:
         return hash(self._value)
@@ -69,23 +81,31 @@ class Secret:
         return self
 
 
-def parse_token(token: str | Secret) -> Secret:
+def parse_token(token: object) -> Secret:
     """Return a token that can be sent in a header.
+
+    Parameters
+    ----------
+    token : str or Secret
+        The token, as a setting or an argument has it.
 
     Raises
     ------
     SettingsError
-        If it contains blanks, line breaks or characters that no header can carry. The message does not quote it.
+        If it is not text, or contains blanks, line breaks or characters that no header can carry. The message does not
+        quote it.
     """
-    # Only the Secret is kept in a variable: a traceback that shows local variables must not show the token.
-    token = Secret((token.reveal() if isinstance(token, Secret) else token).strip())
+    # A traceback may show arguments and local variables, so they must not be the token.
+    token = Secret.of(token)
     if problem := _token_problem(token):
         raise problem
-    return token
+    return Secret(token.reveal().strip())
 
 
 def _token_problem(token: Secret) -> SettingsError | None:
-    text = token.reveal()
+    if token.wrong_type:
+        return SettingsError(f"The token must be text, but its type is {token.wrong_type}.", hint="Use a string.")
+    text = token.reveal().strip()
     if not text:
         return SettingsError("The token is empty.", hint="Set VERSORI_TOKEN.")
     if text.split(None, 1)[0].lower() in {"bearer", "jwt"} and len(text.split()) > 1:
@@ -123,7 +143,8 @@ def jwt_claims(token: Secret) -> dict[str, object]:
     """
     if token.reveal().count(".") != 2:  # noqa: PLR2004 - header, payload and signature
         return {}
-    import jwt
+    with deferred_interrupts():
+        import jwt
 
     claims = catch(
         lambda: jwt.decode(token.reveal(), options={"verify_signature": False}),

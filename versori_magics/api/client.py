@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import random
 import threading
-from contextlib import closing
+import weakref
+from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from versori_magics.api import models, protocol, retry
-from versori_magics.api.auth import Secret, choose_scheme, http_auth, parse_auth_scheme, parse_token
+from versori_magics.api.auth import Secret, choose_scheme, jwt_claims, parse_auth_scheme, parse_token
 from versori_magics.api.clock import Clock
 from versori_magics.api.ids import parse_ulid
-from versori_magics.api.pagination import PAGE_SIZES, Listing, fetch_all_pages
+from versori_magics.api.pagination import PAGE_SIZES, Listing, fetch_all_pages, page_query
+from versori_magics.api.sender import Sender
 from versori_magics.api.servers import parse_server
 from versori_magics.catch import catch
-from versori_magics.errors import ApiError, NotFoundError, PlatformError, TransportError
-from versori_magics.text import one_line
+from versori_magics.errors import ApiError, IncompleteError, NotFoundError, PlatformError, TransportError
+from versori_magics.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
     import httpx
 
 T = TypeVar("T")
+PageT = TypeVar("PageT")
 
-BODY_LIMIT = 64 * 1024 * 1024  # bytes; far more than the largest page of 1,000 connections
 READ_SECONDS = 30.0  # a page of 1,000 connections takes a while
 DELETE_SECONDS = 10.0  # if the response is late, the run looks up whether the connection still exists
-CONNECT_SECONDS = 5.0
-
-
-class _ListRequest(Protocol):
-    """Builds the request of a paged list."""
-
-    def __call__(self, organisation: str, **query: str) -> protocol.ApiRequest: ...
 
 
 class Client:
@@ -75,18 +73,21 @@ class Client:
         clock: Clock | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        from versori_magics.api.transport_pool import TransportPool, open_pool
+        # Before anything can fail: a traceback may show arguments, so they must not be the token.
+        token = Secret.of(token)
+        with deferred_interrupts():
+            from versori_magics.api.transport_pool import TransportPool, open_pool
 
+        self._token = parse_token(token)
         self.server = parse_server(server)
         self.organisation = parse_ulid(organisation, "organisation")
-        self._token = parse_token(token)
         self.auth = choose_scheme(self._token, parse_auth_scheme(auth))
         self._policy = policy or retry.RetryPolicy()
         self._clock = clock or Clock()
         self._page_sizes: dict[str, int | None] = {}  # list -> accepted page size
-        self._auth = http_auth(self._token, self.auth)
-        self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _user_agent()}
-        self._pool = open_pool(self.server) if transport is None else TransportPool(lambda: transport)
+        pool = open_pool(self.server) if transport is None else TransportPool(lambda: transport)
+        self._sender = Sender(self.server, self._token, self.auth, pool, self._clock)
+        weakref.finalize(self, pool.close)
 
     def __repr__(self) -> str:
         return f"Client({self.server!r}, {self.organisation!r}, ***, auth={self.auth!r})"
@@ -101,7 +102,19 @@ class Client:
 
     def close(self) -> None:
         """Close idle sockets now, and each busy one when its request ends."""
-        self._pool.close()
+        self._sender.close()
+
+    def for_organisation(self, organisation: str) -> Client:
+        """Return a client for an organisation on the same server, with the same token; perhaps this one."""
+        if parse_ulid(organisation, "organisation") == self.organisation:
+            return self
+        return Client(self.server, organisation, self._token, self.auth, policy=self._policy, clock=self._clock)
+
+    @property
+    def token_subject(self) -> str:
+        """The unverified `sub` of the token if it is a JWT that has one; otherwise empty."""
+        subject = jwt_claims(self._token).get("sub")
+        return str(subject) if isinstance(subject, str | int) else ""
 
     def connections(
         self, *, system_id: str | None = None, end_user_id: str | None = None
@@ -119,11 +132,12 @@ class Client:
             If a page fails or the list is incomplete.
         """
         query = {name: value for name, value in (("system_id", system_id), ("end_user_id", end_user_id)) if value}
-        return self._list("connections", protocol.list_connections, models.Page[models.Connection], query)
+        build_request = partial(protocol.list_connections, self.organisation, **query)
+        return self._list("connections", build_request, models.Page[models.Connection])
 
     def systems(self) -> Listing[models.System]:
         """List all systems of the organisation."""
-        return self._list("systems", protocol.list_systems, models.Page[models.System], {})
+        return self._list("systems", partial(protocol.list_systems, self.organisation), models.Page[models.System])
 
     def connection(self, connection: str, stop: threading.Event | None = None) -> models.Connection:
         """Return one connection.
@@ -154,7 +168,7 @@ class Client:
             If the response is anything but the documented 204.
         """
         request = protocol.delete_connection(self.organisation, connection)
-        response = self._send(request, DELETE_SECONDS)
+        response = self._sender.send(request, DELETE_SECONDS)
         if isinstance(response, TransportError):
             raise response
         protocol.raise_unless_deleted(request, response)
@@ -168,48 +182,63 @@ class Client:
             If the request fails or the response contains no list.
         """
         projects = self._read(protocol.list_projects(self.organisation), models.Projects).projects
-        if projects is None:
+        if projects is msgspec.UNSET:
             raise PlatformError("The response of ListProjects contains no list of projects.")
-        return projects
+        return projects or []
 
     def environment_connections(
         self, project: str, environment: str, stop: threading.Event | None = None
     ) -> Listing[models.ConnectionReference]:
         """List the static connections of one environment."""
-
-        def fetch_page(_: int | None, cursor: str | None) -> models.Page[models.ConnectionReference]:
-            query = {"after": cursor} if cursor else {}
-            request = protocol.list_environment_connections(self.organisation, project, environment, **query)
-            return self._read(request, models.Page[models.ConnectionReference], stop)
-
+        build_request = partial(protocol.list_environment_connections, self.organisation, project, environment)
+        fetch_page = self._page_reader(build_request, models.Page[models.ConnectionReference], stop)
         # ListEnvironmentConnections documents no page size.
         noun = f"connections of environment {environment}"
         return fetch_all_pages(fetch_page, attrgetter("id"), noun, page_size=None)[0]
 
-    def activations(self, environment: str, stop: threading.Event | None = None) -> list[models.Activation]:
-        """List the end users who are activated in one environment."""
-        return self._read(protocol.list_activations(self.organisation, environment), list[models.Activation], stop)
+    def activations(
+        self, environment: str, stop: threading.Event | None = None, *, static: bool = False
+    ) -> list[models.Activation]:
+        """List the end users who are activated in one environment.
 
-    def end_users(self, search: str) -> list[models.EndUser]:
-        """List the end users that match a search."""
+        With `static`, list the environment's static user; ListActivations may then list the end users too.
+        """
+        query = {"static": "true"} if static else {}
+        request = protocol.list_activations(self.organisation, environment, **query)
+        return self._read(request, models.Activations, stop) or []
 
-        def fetch_page(_: int | None, cursor: str | None) -> models.EndUserPage:
-            query = {"after": cursor} if cursor else {}
-            return self._read(protocol.list_end_users(self.organisation, search=search, **query), models.EndUserPage)
+    def activation(self, environment: str, activation: str, stop: threading.Event | None = None) -> models.Activation:
+        """Return one activation."""
+        return self._read(protocol.get_activation(self.organisation, environment, activation), models.Activation, stop)
 
-        # ListEndUsers documents no page size.
-        return fetch_all_pages(fetch_page, attrgetter("id"), "end users", page_size=None)[0].items
+    def end_users(self, search: str = "") -> list[models.EndUser]:
+        """List the end users, or only those that match a search."""
+        build_request = partial(protocol.list_end_users, self.organisation, **({"search": search} if search else {}))
+        fetch_page = self._page_reader(build_request, models.EndUserPage)
+        # ListEndUsers documents no page size, so one is asked for only if the list is incomplete without it.
+        listing = catch(
+            lambda: fetch_all_pages(fetch_page, attrgetter("id"), "end users", page_size=None), IncompleteError
+        )
+        if isinstance(listing, IncompleteError):
+            listing = fetch_all_pages(fetch_page, attrgetter("id"), "end users")
+        return listing[0].items
 
     def _list(
-        self, noun: str, build_request: _ListRequest, page_type: type[models.Page[T]], query: dict[str, str]
+        self, noun: str, build_request: Callable[..., protocol.ApiRequest], page_type: type[models.Page[T]]
     ) -> Listing[T]:
-        def fetch_page(page_size: int | None, cursor: str | None) -> models.Page[T]:
-            paging = {name: str(value) for name, value in (("first", page_size), ("after", cursor)) if value}
-            return self._read(build_request(self.organisation, **paging, **query), page_type)
-
+        fetch_page = self._page_reader(build_request, page_type)
         page_size = self._page_sizes.get(noun, PAGE_SIZES[0])
         listing, self._page_sizes[noun] = fetch_all_pages(fetch_page, attrgetter("id"), noun, page_size)
         return listing
+
+    def _page_reader(
+        self,
+        build_request: Callable[..., protocol.ApiRequest],
+        page_type: type[PageT],
+        stop: threading.Event | None = None,
+    ) -> Callable[[int | None, str | None], PageT]:
+        """Return a function that reads one page, as `fetch_all_pages` needs it."""
+        return lambda page_size, cursor: self._read(build_request(**page_query(page_size, cursor)), page_type, stop)
 
     def _read(self, request: protocol.ApiRequest, body_type: type[T], stop: threading.Event | None = None) -> T:
         """Send a read until it succeeds or the policy gives up."""
@@ -230,90 +259,7 @@ class Client:
             start += decision.wait if decision.pause else 0
 
     def _read_once(self, request: protocol.ApiRequest, body_type: type[T]) -> T | PlatformError:
-        response = self._send(request, READ_SECONDS)
+        response = self._sender.send(request, READ_SECONDS)
         if isinstance(response, PlatformError):
             return response
         return catch(lambda: protocol.decode_response(request, response, body_type), PlatformError)
-
-    def _send(self, request: protocol.ApiRequest, seconds: float) -> protocol.ApiResponse | TransportError:
-        """Send a request once, and return its response or the error that it failed with.
-
-        The caller raises the error: raised in an ``except`` block, it would carry httpx's frames in its context, and
-        with them the header that contains the token.
-        """
-        import httpx
-
-        if self._pool.is_closed:
-            return _no_response(request, "the client is closed", sent=False)
-        deadline = self._clock.now() + seconds + CONNECT_SECONDS
-        try:
-            # Not through httpx.Client, because its redirects, cookies and hooks are not wanted.
-            with (
-                self._pool.acquire(seconds + CONNECT_SECONDS) as transport,
-                closing(transport.handle_request(self._signed(request, seconds))) as response,
-            ):
-                return self._receive(request, response, deadline, seconds)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-            return _no_response(request, _reason(error), sent=False)
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
-            is_late = self._clock.now() > deadline  # the pool has then closed the connection
-            return _no_response(request, _too_slow(seconds) if is_late else _reason(error))
-        except KeyboardInterrupt:
-            pass
-        raise KeyboardInterrupt  # a new one, because the original carries httpx's frames too
-
-    def _signed(self, request: protocol.ApiRequest, seconds: float) -> httpx.Request:
-        """Return a request with the token in it. Do not assign it to a variable, which a traceback might show."""
-        import httpx
-
-        unsigned = httpx.Request(
-            request.method,
-            self.server + request.path,
-            params=request.query or None,
-            headers=self._headers,
-            extensions={
-                "timeout": {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds},
-            },
-        )
-        return next(self._auth.sync_auth_flow(unsigned))
-
-    def _receive(
-        self, request: protocol.ApiRequest, response: httpx.Response, deadline: float, seconds: float
-    ) -> protocol.ApiResponse | TransportError:
-        """Return a response once its whole body has arrived."""
-        body = bytearray()
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > BODY_LIMIT:
-                return _no_response(request, f"the body is longer than {BODY_LIMIT:,} bytes")
-            if self._clock.now() > deadline:
-                return _no_response(request, _too_slow(seconds))
-        complete = protocol.ApiResponse(response.status_code, dict(response.headers), bytes(body))
-        return protocol.mask_token(complete, self._token.reveal())
-
-
-def _no_response(request: protocol.ApiRequest, reason: str, *, sent: bool = True) -> TransportError:
-    return TransportError(
-        f"{'No complete response from' if sent else 'No connection to'} the platform: {reason}.",
-        hint="" if sent else "Check the network, the VPN and the server's address.",
-        method=request.method,
-        path=request.path,
-        sent=sent,
-    )
-
-
-def _too_slow(seconds: float) -> str:
-    return f"it took longer than {seconds:.0f} s"
-
-
-def _reason(error: Exception) -> str:
-    """Return the name of an error and its shortened text, unless the text may quote a header."""
-    text = one_line(error, 120)
-    may_quote_header = any(word in text.lower() for word in ("header", "authorization", "cookie", "bearer"))
-    return type(error).__name__ + (f" ({text})" if text and not may_quote_header else "")
-
-
-def _user_agent() -> str:
-    from versori_magics._version import __version__
-
-    return f"versori_magics/{__version__}"

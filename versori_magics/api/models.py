@@ -1,22 +1,45 @@
 """The platform's responses as frozen structs, reduced to the fields that this package needs.
 
-They are tolerant on purpose: an optional field may be missing or null, and unknown fields are ignored. A credential's
-`data` has no field here, so it is never decoded.
+They are tolerant on purpose: an optional field may be missing or null, and unknown fields are ignored. What the
+platform may write in several ways is read here, once: a ULID is in upper case, the zero ULID of an optional id is None,
+and a list that is null is None, which is an empty list. Where it matters, a list that is missing is UNSET instead. Of a
+credential's `data`, only the time at which its token expires is decoded; the rest is dropped at once.
 """
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
+from versori_magics.api.ids import canonical_ulid
+from versori_magics.catch import catch
 from versori_magics.errors import FieldError
 
 T = TypeVar("T")
 
+# Go writes its zero time if there is no time; this string sorts after every spelling of it.
+ZERO_DAY = "0001-01-01Z"
+_ZERO_ULID = "0" * 26  # Go writes it for an optional id that is not set
+
 
 class _Model(msgspec.Struct, frozen=True, rename="camel", gc=False):
     pass
+
+
+def _normalise_ids(model: _Model, *fields: str) -> None:
+    """Write the ULIDs of a new struct in upper case; an id that is not a ULID stays as it is."""
+    for field in fields:
+        text: str | None = getattr(model, field)
+        # Text in upper case is canonical or not a ULID. This check is the fastest, and a list has many ids.
+        if text is not None and not text.isupper():
+            msgspec.structs.force_setattr(model, field, canonical_ulid(text) or text)
+
+
+def _drop_zero_ids(model: _Model, *fields: str) -> None:
+    for field in fields:
+        if getattr(model, field) == _ZERO_ULID:
+            msgspec.structs.force_setattr(model, field, None)
 
 
 class AuthSchemeConfig(_Model, frozen=True):
@@ -25,12 +48,49 @@ class AuthSchemeConfig(_Model, frozen=True):
     type: str | None = None
 
 
+class _OAuth2Token(_Model, frozen=True):
+    expires_at: str | None = None
+
+
+class _CredentialData(_Model, frozen=True):
+    oauth2_token: _OAuth2Token | None = None
+
+
+_credential_data = msgspec.json.Decoder(_CredentialData)
+
+
 class CredentialStatus(_Model, frozen=True):
-    """A credential without its data. `errors` is UNSET if the response has no such field."""
+    """A credential without its data.
+
+    Parameters
+    ----------
+    type : str or None
+        The platform may add values.
+    errors : tuple or None
+        None and empty are the same: no error is known.
+    expires_at : str or None
+        When its token expires, or else when the credential is to be removed.
+    data : UNSET
+        Dropped as soon as the expiry has been read from it.
+    """
 
     type: str | None = None
-    errors: tuple[object, ...] | msgspec.UnsetType | None = msgspec.UNSET
+    errors: tuple[object, ...] | None = None
     expires_at: str | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        if self.data is not msgspec.UNSET:
+            expiry = _token_expiry(self.data)
+            msgspec.structs.force_setattr(self, "data", msgspec.UNSET)
+            msgspec.structs.force_setattr(self, "expires_at", expiry or self.expires_at)
+
+
+def _token_expiry(data: msgspec.Raw) -> str | None:
+    """Return when the token in a credential's data expires; None if the data do not say so."""
+    decoded = catch(lambda: _credential_data.decode(data), msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+    token = None if isinstance(decoded, Exception) else decoded.oauth2_token
+    return token.expires_at if token and token.expires_at and token.expires_at > ZERO_DAY else None
 
 
 class Credential(_Model, frozen=True):
@@ -52,6 +112,10 @@ class Connection(_Model, frozen=True):
     updated_at: str | None = None
     credentials: tuple[Credential | None, ...] | None = None
 
+    def __post_init__(self) -> None:
+        _normalise_ids(self, "id", "system_id", "connection_template_id")
+        _drop_zero_ids(self, "system_id", "connection_template_id")
+
 
 class System(_Model, frozen=True):
     """An external API that connections connect to."""
@@ -59,6 +123,9 @@ class System(_Model, frozen=True):
     id: str
     name: str | None = None
     domain: str | None = None
+
+    def __post_init__(self) -> None:
+        _normalise_ids(self, "id")
 
 
 class EndUser(_Model, frozen=True):
@@ -68,6 +135,10 @@ class EndUser(_Model, frozen=True):
     external_id: str | None = None
     display_name: str | None = None
 
+    def __post_init__(self) -> None:
+        _normalise_ids(self, "id")
+        _drop_zero_ids(self, "id")
+
 
 class Environment(_Model, frozen=True):
     """Where a project runs. `status` is running, suspended, error or draft; the platform may add values."""
@@ -76,19 +147,25 @@ class Environment(_Model, frozen=True):
     name: str | None = None
     status: str | None = None
 
+    def __post_init__(self) -> None:
+        _normalise_ids(self, "id")
+
 
 class Project(_Model, frozen=True):
-    """Integration code. `environments` is None if the response does not list them."""
+    """Integration code. `environments` is UNSET if the response does not list them."""
 
     id: str
     name: str | None = None
-    environments: tuple[Environment, ...] | None = None
+    environments: tuple[Environment, ...] | msgspec.UnsetType | None = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        _normalise_ids(self, "id")
 
 
 class Projects(_Model, frozen=True):
     """The response of ListProjects."""
 
-    projects: list[Project] | None = None
+    projects: list[Project] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class ConnectionReference(_Model, frozen=True):
@@ -96,13 +173,24 @@ class ConnectionReference(_Model, frozen=True):
 
     id: str
 
+    def __post_init__(self) -> None:
+        _normalise_ids(self, "id")
+
 
 class Activation(_Model, frozen=True):
-    """An end user who is activated in an environment. ListActivations may omit `connections`."""
+    """An end user who is activated in an environment. `connections` is UNSET if ListActivations does not list them."""
 
     id: str | None = None
     user: EndUser | None = None
-    connections: tuple[ConnectionReference, ...] | None = None
+    connections: tuple[ConnectionReference, ...] | msgspec.UnsetType | None = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        _normalise_ids(self, "id")
+        _drop_zero_ids(self, "id")
+
+
+# The response of ListActivations, a bare array; null is an empty one.
+Activations = cast("type[list[Activation] | None]", list[Activation] | None)
 
 
 class Page(_Model, Generic[T], frozen=True):
@@ -110,7 +198,7 @@ class Page(_Model, Generic[T], frozen=True):
 
     total_count: int | None = None
     next: str | None = None
-    items: list[T] | None = None
+    items: list[T] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class EndUserPage(_Model, frozen=True):
@@ -118,10 +206,10 @@ class EndUserPage(_Model, frozen=True):
 
     total_count: int | None = None
     next: str | None = None
-    users: list[EndUser] | None = None
+    users: list[EndUser] | msgspec.UnsetType | None = msgspec.UNSET
 
     @property
-    def items(self) -> list[EndUser] | None:
+    def items(self) -> list[EndUser] | msgspec.UnsetType | None:
         """The items, under the name that they have in every other page."""
         return self.users
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+import msgspec
+
 from versori_magics.catch import catch
 from versori_magics.errors import ApiError, IncompleteError, PlatformError
 
@@ -34,8 +36,8 @@ class PageOfItems(Protocol[T]):
         """Cursor of the next page; None or empty on the last page."""
 
     @property
-    def items(self) -> list[T] | None:
-        """The items of this page."""
+    def items(self) -> list[T] | msgspec.UnsetType | None:
+        """The items of this page; None if the list is null, and UNSET if it is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class Listing(Generic[T]):
 
     items: list[T]
     confirmed: bool
+
+
+def page_query(page_size: int | None, cursor: str | None) -> dict[str, str]:
+    """Return the query parameters of a page; None leaves a parameter out."""
+    return {name: str(value) for name, value in (("first", page_size), ("after", cursor)) if value}
 
 
 def fetch_all_pages(
@@ -150,7 +157,7 @@ class _ListReader(Generic[T]):
     def _next_cursor(self, page: PageOfItems[T]) -> str | None:
         cursor = page.next or None
         repeats = cursor in self._cursors
-        if page.items is None and not (page.total_count == 0 and cursor is None):
+        if page.items is msgspec.UNSET and not (page.total_count == 0 and cursor is None):
             self.problem = f"page {self._page_number} contains no list of items"
         elif cursor is None or (repeats and self.total is not None):
             self._compare_with_total()

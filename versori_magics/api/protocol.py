@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from versori_magics.api.auth import MASK
 from versori_magics.api.ids import canonical_ulid
 from versori_magics.api.models import ErrorBody
 from versori_magics.catch import catch
@@ -21,11 +20,12 @@ from versori_magics.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from versori_magics.api.masking import TokenMask
+
 T = TypeVar("T")
 
 TEXT_LIMIT = 2_000  # characters of a message; enough for a person, and keeps megabytes out of notebooks
 FIELD_LIMIT = 50
-_SHORTEST_MASKED_TOKEN = 8  # characters; a shorter token is not a secret, and masking it would garble the text
 _ERROR_CLASSES: dict[int, type[ApiError]] = {401: UnauthorisedError, 403: ForbiddenError, 404: NotFoundError}
 
 
@@ -96,9 +96,14 @@ def list_environment_connections(organisation: str, project: str, environment: s
     )
 
 
-def list_activations(organisation: str, environment: str) -> ApiRequest:
-    """ListActivations of one environment, which returns a bare array."""
-    return ApiRequest("GET", _path(organisation, "environments", _ulid(environment), "activations"))
+def list_activations(organisation: str, environment: str, **query: str) -> ApiRequest:
+    """ListActivations of one environment, which returns a bare array; `query`: ``static``."""
+    return ApiRequest("GET", _path(organisation, "environments", _ulid(environment), "activations"), query)
+
+
+def get_activation(organisation: str, environment: str, activation: str) -> ApiRequest:
+    """GetActivation."""
+    return ApiRequest("GET", _path(organisation, "environments", _ulid(environment), "activations", _ulid(activation)))
 
 
 def list_systems(organisation: str, **query: str) -> ApiRequest:
@@ -107,7 +112,7 @@ def list_systems(organisation: str, **query: str) -> ApiRequest:
 
 
 def list_end_users(organisation: str, **query: str) -> ApiRequest:
-    """ListEndUsers; `query`: ``search``."""
+    """ListEndUsers; `query`: ``search``, and ``first`` and ``after``, which are not documented."""
     return ApiRequest("GET", _path(organisation, "users"), query)
 
 
@@ -199,17 +204,25 @@ def error_from(request: ApiRequest, response: ApiResponse) -> ApiError:
     return create(f"HTTP {status}, and the body is not the documented Error: {_summary(response)}.")
 
 
-def mask_token(response: ApiResponse, token: str) -> ApiResponse:
-    """Return a response without the token, which servers and gateways sometimes repeat in their messages.
+def mask_token(response: ApiResponse, mask: TokenMask) -> ApiResponse:
+    """Return a response without the token, which servers and gateways sometimes repeat.
 
-    The JSON of a successful read is returned unchanged: it is data, and no message quotes it.
+    Everything that is kept of a response is taken from the result: messages, names, and the texts that describe it.
     """
-    if len(token) < _SHORTEST_MASKED_TOKEN:
-        return response
-    headers = {name: value.replace(token, MASK) for name, value in response.headers.items()}
-    is_data = response.status == 200 and response.body.lstrip()[:1] in {b"{", b"["}  # noqa: PLR2004 - a successful read
-    body = response.body if is_data else response.body.replace(token.encode(), MASK.encode())
-    return ApiResponse(response.status, headers, body)
+    headers = {name: mask.text(value) for name, value in response.headers.items()}
+    text = response.body.decode("utf-8", "replace")
+    return ApiResponse(response.status, headers, _masked(text, mask) if mask.is_needed(text) else response.body)
+
+
+def _masked(text: str, mask: TokenMask) -> bytes:
+    # In a JSON body each text is masked after it is decoded, because decoding the whole body could break its syntax.
+    document = catch(
+        lambda: msgspec.json.encode(mask.document(msgspec.json.decode(text))),
+        msgspec.MsgspecError,
+        RecursionError,
+        OverflowError,
+    )
+    return mask.text(text).encode() if isinstance(document, Exception) else document
 
 
 def parse_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

@@ -141,14 +141,26 @@ def is_transient(failure: PlatformError) -> bool:
 def may_have_succeeded(failure: PlatformError) -> bool:
     """Tell whether a DELETE may have deleted its connection although it failed.
 
-    Only the documented responses are conclusive: 204, or an Error from the platform itself. A missing response, a
-    gateway's page, a redirect or an undocumented success may each hide a deletion. A 4xx means that nothing was done,
-    even if a gateway sent it, except for 404 (which a wrong address causes too) and 408 (a timeout).
+    Only a 4xx means that nothing was done, even if a gateway sent it, except for 408 (a timeout) and a 404 that is not
+    the platform's own (which a wrong address causes too). DeleteConnection documents no status but 204, so an error of
+    the server itself, a 5xx, may come after the deletion; so may a missing response, a gateway's page, a redirect or an
+    undocumented success.
     """
     if isinstance(failure, TransportError):
         return failure.sent
     if not isinstance(failure, ApiError):
         return True
-    if 400 <= failure.status < 500 and failure.status not in {404, 408}:  # noqa: PLR2004 - the 4xx range
-        return False
-    return failure.status in _GATEWAY_STATUSES or not failure.documented
+    if failure.status == 404:  # noqa: PLR2004 - Not Found
+        return not failure.documented
+    return not 400 <= failure.status < 500 or failure.status == 408  # noqa: PLR2004 - the 4xx range, Request Timeout
+
+
+def may_still_be_carried_out(failure: PlatformError) -> bool:
+    """Tell whether a DELETE that failed may delete its connection later.
+
+    Not if its response is a refusal, or an error of the platform itself, which has then finished with the request. A
+    gateway may give up before the platform does.
+    """
+    if isinstance(failure, ApiError) and (failure.documented or 400 <= failure.status < 500):  # noqa: PLR2004 - 4xx
+        return failure.status in _GATEWAY_STATUSES
+    return may_have_succeeded(failure)

@@ -7,18 +7,21 @@ by tests/benchmarks).
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from versori_magics.api.watched_stream import WatchedBackend
 from versori_magics.catch import catch
 from versori_magics.errors import SettingsError
 
@@ -50,7 +53,7 @@ class _Lease:
 
 
 class TransportPool:
-    """Leases transports, the last used one first; safe to use from several threads.
+    """Leases transports, the last used one first; safe to use from several threads, and after a fork.
 
     Parameters
     ----------
@@ -60,11 +63,27 @@ class TransportPool:
 
     def __init__(self, create: Callable[[], httpx.BaseTransport]) -> None:
         self._create = create
-        self._idle: deque[tuple[float, httpx.BaseTransport]] = deque()  # (since when, transport)
         self._leases: set[_Lease] = set()
+        self.is_closed = False
+        self._start_empty()
+        _pools.add(self)
+
+    def _start_empty(self) -> None:
+        self._idle: deque[tuple[float, httpx.BaseTransport]] = deque()  # (since when, transport)
         self._is_watched = False
         self._lock = threading.Lock()
-        self.is_closed = False
+
+    def forget_connections(self) -> None:
+        """Use none of the connections again, which belong to the parent of this process.
+
+        Called in a child directly after the fork, when no other thread runs. A thread of the parent may have held any
+        lock, so nothing is closed in order: what is no longer referenced closes its own file descriptor, and neither
+        that nor TLS sends anything to the server.
+        """
+        for lease in self._leases:
+            lease.is_overdue = True  # the request that forked, if there is one, must not put its transport back
+        self._leases = set()
+        self._start_empty()
 
     @contextmanager
     def acquire(self, seconds: float) -> Iterator[httpx.BaseTransport]:
@@ -138,6 +157,26 @@ class TransportPool:
             transport.close()
 
 
+_pools: weakref.WeakSet[TransportPool] = weakref.WeakSet()
+
+
+def _forget_connections_of_parent() -> None:
+    """Forget every pool's connections in a child process: parent and child would read each other's responses."""
+    for pool in _pools:
+        pool.forget_connections()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_forget_connections_of_parent)
+
+
+def _create_transport(**options: Any) -> httpx.HTTPTransport:
+    transport = httpx.HTTPTransport(**options)
+    # httpx's transport has no parameter for the backend, only httpcore's pool has. Tests notice if this has no effect.
+    transport._pool._network_backend = WatchedBackend()  # noqa: SLF001
+    return transport
+
+
 def open_pool(server: str) -> TransportPool:
     """Return a pool of connections to a server; none is opened yet.
 
@@ -154,7 +193,7 @@ def open_pool(server: str) -> TransportPool:
     is_https = server.startswith("https:")
     proxies = getproxies() if is_https and not proxy_bypass(urlsplit(server).netloc) else {}
     create = partial(
-        httpx.HTTPTransport,
+        _create_transport,
         # One context for all transports, as creating one takes as long as many requests. Plain http verifies nothing.
         verify=httpx.create_ssl_context(verify=is_https, trust_env=is_https),
         limits=_ONE_CONNECTION,

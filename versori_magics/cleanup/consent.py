@@ -1,11 +1,14 @@
-"""Consent to exactly one plan, given by typing how many rows it deletes or breaks."""
+"""Consent to exactly one plan, given by typing how many rows it deletes and how many of them it breaks."""
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from versori_magics.catch import catch
 from versori_magics.errors import ConsentError
+from versori_magics.text import one_line
 
 if TYPE_CHECKING:
     from versori_magics.cleanup.plan import Plan
@@ -38,10 +41,14 @@ class Consent:
 
 
 def required_words(plan: Plan) -> str:
-    """Return the words of consent: ``y`` for one row, ``delete N`` for more, ``break R`` if R are in use."""
-    if plan.to_break:
-        return f"break {len(plan.to_break)}"
-    return "y" if len(plan.to_delete) == 1 else f"delete {len(plan.to_delete)}"
+    """Return the words of consent: ``delete N``, and ``break R`` if R of the N rows are in use.
+
+    One row that nobody uses needs only ``y``.
+    """
+    deleted, broken = len(plan.to_delete), len(plan.to_break)
+    if broken:
+        return f"delete {deleted} break {broken}"
+    return "y" if deleted == 1 else f"delete {deleted}"
 
 
 def typed_consent(plan: Plan, typed: str) -> Consent | None:
@@ -50,10 +57,17 @@ def typed_consent(plan: Plan, typed: str) -> Consent | None:
     Pressing Enter alone is not consent, and a plan that deletes nothing cannot be agreed to. Case and extra blanks do
     not matter.
     """
-    words = " ".join(typed.split()).lower()
-    required = required_words(plan)
-    is_consent = bool(plan.to_delete) and (words == required or (required == "y" and words == "yes"))
+    is_consent = bool(plan.to_delete) and " ".join(typed.split()).lower() == required_words(plan)
     return Consent(plan.id, plan.digest, in_advance=False) if is_consent else None
+
+
+def describe_agreement(consent: Consent | None) -> str:
+    """Return who agreed and how, such as ``typed by anna``, for the record; empty if nobody had to agree."""
+    if consent is None:
+        return ""
+    user = catch(getpass.getuser, OSError, KeyError, ImportError)  # a container may have no name for its user
+    name = "an unknown user" if isinstance(user, Exception) else one_line(user, 60)
+    return f"{'in advance' if consent.in_advance else 'typed'} by {name}"
 
 
 def consent_in_advance(plan: Plan) -> Consent:

@@ -1,7 +1,7 @@
 """The journal: each send is on disk before the request is sent, and the file survives `kill -9` at any instant.
 
-Append-only JSON lines, one file for each run, readable by its owner only. A locked file beside it shows that the run
-is executing; the operating system releases the lock when the process ends.
+Append-only lines, one file for each run, readable by its owner only; `journal_lines` says what a line is. The file is
+locked while the run is executed, and the operating system releases the lock when the process ends.
 """
 
 from __future__ import annotations
@@ -10,94 +10,111 @@ import os
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from versori_magics._version import __version__
 from versori_magics.api.ids import canonical_ulid
 from versori_magics.catch import catch
-from versori_magics.cleanup.records import Record, RowOutcome, RowPlanned, RowSent, RunClosed, RunHeader, RunResumed
+from versori_magics.cleanup import file_lock
+from versori_magics.cleanup.journal_file import (
+    FORMAT_VERSION,
+    SUFFIX,
+    create_file,
+    read_content,
+    reason_of,
+    sync_folder,
+    unwritable_error,
+)
+from versori_magics.cleanup.journal_lines import Chain, JournalContent
+from versori_magics.cleanup.records import (
+    Entry,
+    Record,
+    RowOutcome,
+    RowPlanned,
+    RowSent,
+    RunClosed,
+    RunHeader,
+    RunResumed,
+)
 from versori_magics.errors import JournalError
 from versori_magics.next_step import Action, NextStep
-from versori_magics.settings import JOURNAL_VARIABLE
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import Self
 
-    from filelock import BaseFileLock
-
     from versori_magics.cleanup.plan import Plan
-
-FORMAT_VERSION = 1
-SUFFIX = ".jsonl"
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Record).decode
 
 
 class Journal:
-    """The open journal of one run; holds the run's lock until it is closed."""
+    """The open journal of one run; holds the run's lock until it is closed.
 
-    def __init__(self, path: Path, lock: BaseFileLock, descriptor: int) -> None:
+    Attributes
+    ----------
+    records : list of Entry
+        What it holds. Outcomes are kept here even if they cannot be written.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        self.records: list[Record] = []
-        self._lock = lock
+        self.records: list[Entry] = []
+        self._chain = Chain(path.stem)
+        self._tail: JournalContent | None = None  # what a reopened file ends with, until the first write
         self._descriptor = descriptor
+        self._file = os.fstat(descriptor)
         self._write_lock = threading.Lock()
         self._sync_lock = threading.Lock()
         self._writes = 0
         self._synced_writes = 0
-        self._sync_error: OSError | None = None
-        self._ends_in_torn_line = False
+        self._failure = ""
+        """Why it cannot be written any more. Nothing follows a failed write, so a torn line is always the last."""
 
     def __repr__(self) -> str:
         return f"Journal({str(self.path)!r}, {len(self.records)} records)"
 
     @classmethod
-    def create(cls, folder: Path, plan: Plan) -> Self | None:
+    def create(cls, folder: Path, plan: Plan, agreed: str = "", outcomes: Sequence[RowOutcome] = ()) -> Self | None:
         """Create the journal of a plan; return None if it exists, so that a plan is not executed twice.
+
+        Parameters
+        ----------
+        folder : Path
+            Its folder, which is created if it does not exist.
+        plan : Plan
+            The plan.
+        agreed : str
+            Who agreed to the plan and how. Default: nobody had to.
+        outcomes : sequence of RowOutcome
+            The outcomes of rows that are not sent. Default none.
 
         Raises
         ------
         JournalError
-            If it cannot be written.
+            If it cannot be written; then it does not exist.
         """
         path = folder / f"{plan.id}{SUFFIX}"
-        opened_file = catch(lambda: _create_file(path), OSError)
-        if isinstance(opened_file, OSError):
+        descriptor = catch(lambda: create_file(path), OSError)
+        if isinstance(descriptor, OSError):
             # FileExistsError can also mean that the folder is a file.
-            if isinstance(opened_file, FileExistsError) and path.exists():
+            if isinstance(descriptor, FileExistsError) and path.exists():
                 return None
-            raise _unwritable(path, opened_file)
-        journal = cls(path, *opened_file)
+            raise unwritable_error(path, reason_of(descriptor))
+        journal = cls(path, descriptor)
         try:
-            problem = catch(lambda: journal._begin(plan), OSError)
+            journal._begin(_header(plan, agreed), [*map(RowPlanned, plan.rows), *outcomes])
         except BaseException:
             journal._discard()
             raise
-        if problem is not None:
-            journal._discard()
-            raise _unwritable(path, problem)
         return journal
 
-    def _begin(self, plan: Plan) -> None:
-        header = RunHeader(
-            format=FORMAT_VERSION,
-            run=plan.id,
-            version=__version__,
-            server=plan.server,
-            organisation=plan.organisation,
-            digest=plan.digest,
-            started=_now(),
-            rows=len(plan.rows),
-            breaking=plan.breaking,
-        )
-        self.write(header, *(RowPlanned(row) for row in plan.rows), durable=True)
-        _sync_folder(self.path.parent)
+    def _begin(self, header: RunHeader, records: Sequence[Record]) -> None:
+        self._lock()
+        self.write(header, *records, durable=True)
+        problem = catch(lambda: sync_folder(self.path.parent), OSError)
+        if problem is not None:
+            raise unwritable_error(self.path, reason_of(problem))
 
     @classmethod
     def reopen(cls, folder: Path, run: str) -> Self:
@@ -106,24 +123,32 @@ class Journal:
         Raises
         ------
         JournalError
-            If there is no such journal, it cannot be written, or another kernel has it open.
+            If there is no such journal, it cannot be read or written, or another kernel has it open.
         """
         path = find_journal(folder, run)
-        opened_file = catch(lambda: _open(path), OSError)
-        if isinstance(opened_file, OSError):
-            raise _unwritable(path, opened_file)
-        journal = cls(path, *opened_file)
+        descriptor = catch(lambda: os.open(path, os.O_APPEND | os.O_RDWR), OSError)
+        if isinstance(descriptor, OSError):
+            raise unwritable_error(path, reason_of(descriptor))
+        journal = cls(path, descriptor)
         try:
-            journal.records += read_journal(path)
+            journal._lock()
+            journal._tail = content = read_content(path)
         except BaseException:
             journal.close()
             raise
-        journal._ends_in_torn_line = True  # kill -9 may have cut off the last line
+        journal.records, journal._chain = content.records, content.chain
         return journal
 
-    def record_resume(self) -> None:
-        """Record that the run continues."""
-        self.write(RunResumed(_now(), __version__), durable=True)
+    def _lock(self) -> None:
+        is_locked = catch(lambda: file_lock.lock(self._descriptor), OSError)
+        if isinstance(is_locked, OSError):
+            raise unwritable_error(self.path, reason_of(is_locked))
+        if not is_locked:
+            raise under_way_error(self.path.stem)
+
+    def record_resume(self, agreed: str = "", outcomes: Sequence[RowOutcome] = ()) -> None:
+        """Record that the run continues, who agreed to that and how, and the outcomes of rows that are not sent."""
+        self.write(RunResumed(_now(), __version__, agreed), *outcomes, durable=True)
 
     def record_sends(self, *sends: tuple[str, int]) -> None:
         """Record DELETEs that are about to be sent; return once the record is on disk.
@@ -157,42 +182,58 @@ class Journal:
         JournalError
             If that fails. Outcomes are kept in memory even then.
         """
-        lines = b"".join(_encode(record) + b"\n" for record in records)
         with self._write_lock:
-            problem = self._append(lines)
-            # Outcomes are kept in memory even if writing fails. A send that was not journalled is never sent.
-            self.records.extend(r for r in records if problem is None or not isinstance(r, RowSent))
+            self._append(records, durable=durable)
             self._writes += 1
             own_write = self._writes
-        if problem is None and durable:
-            problem = self._sync(own_write)
-        if problem is not None:
-            raise _unwritable(self.path, problem)
+        if durable:
+            self._sync(own_write)
+        if self._failure:
+            raise unwritable_error(self.path, self._failure)
 
-    def _append(self, lines: bytes) -> OSError | None:
-        if self._ends_in_torn_line:
-            lines = b"\n" + lines
-        try:
-            while lines:
-                lines = lines[os.write(self._descriptor, lines) :]
-        except OSError as error:
-            self._ends_in_torn_line = True  # perhaps half a line was written: the next record starts on a new line
-            return error
-        self._ends_in_torn_line = False
-        return None
+    def _append(self, records: Sequence[Record], *, durable: bool) -> None:
+        if durable:
+            self._failure = self._failure or self._find_removal()
+        if not self._failure:
+            problem = catch(lambda: self._write_lines(self._chain.seal(*records)), OSError)
+            if problem is not None:
+                self._failure = reason_of(problem)
+        # An outcome has happened, written or not. A send that was not journalled is never sent.
+        self.records.extend(r for r in records if not self._failure or isinstance(r, RowOutcome))
 
-    def _sync(self, own_write: int) -> OSError | None:
+    def _write_lines(self, lines: bytes) -> None:
+        if self._tail is not None:
+            self._end_line(self._tail)
+            self._tail = None
+        while lines:
+            lines = lines[os.write(self._descriptor, lines) :]
+
+    def _end_line(self, tail: JournalContent) -> None:
+        """Remove the incomplete line that `kill -9` may have left, so that it stays the last, or end a damaged line."""
+        if tail.torn:
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - tail.torn)
+        if tail.lacks_line_end:
+            os.write(self._descriptor, b"\n")
+
+    def _find_removal(self) -> str:
+        """Return the reason if the file at the path is no longer this one: then the run would leave no record."""
+        found = catch(self.path.stat, OSError)
+        if isinstance(found, OSError) and not isinstance(found, FileNotFoundError):
+            return reason_of(found)
+        is_same = isinstance(found, os.stat_result) and os.path.samestat(found, self._file)
+        return "" if is_same else "it was removed or replaced during the run"
+
+    def _sync(self, own_write: int) -> None:
         """Bring the first `own_write` writes to disk; often another thread's fsync has done it already."""
         with self._sync_lock:
-            if self._synced_writes >= own_write:
-                return None
-            if self._sync_error is not None:  # a second fsync may succeed although the lines are lost
-                return self._sync_error
+            if self._synced_writes >= own_write or self._failure:
+                return
             writes = self._writes
-            self._sync_error = catch(lambda: os.fsync(self._descriptor), OSError)
-            if self._sync_error is None:
+            problem = catch(lambda: os.fsync(self._descriptor), OSError)
+            if problem is None:
                 self._synced_writes = writes
-            return self._sync_error
+            else:  # a second fsync may succeed although the lines are lost
+                self._failure = reason_of(problem)
 
     def _discard(self) -> None:
         """Delete a journal that could not be created: nothing was sent, so its plan may be tried again."""
@@ -201,37 +242,28 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the file and release the run."""
+        """Release the run and close the file."""
         with self._write_lock:
             if self._descriptor >= 0:
+                with suppress(OSError):
+                    file_lock.unlock(self._descriptor)
                 os.close(self._descriptor)
                 self._descriptor = -1
-        self._lock.release()
 
 
-def read_journal(path: Path) -> list[Record]:
-    """Return the records of a journal, without incomplete lines: what they record had not happened yet.
+def read_journal(path: Path) -> list[Entry]:
+    """Return what a journal holds; nothing if the file ends within its first line.
+
+    The lines, the name of the file, and the digest of the plan are verified. An incomplete last line is ignored: what
+    it records had not happened yet. Every other damage is a `DamagedLines` among the records.
 
     Raises
     ------
     JournalError
-        If the file cannot be read or is not a journal of this version.
+        If the file cannot be read, is not the journal of this run and of this version, or does not say which
+        connections the plan has.
     """
-    content = catch(path.read_bytes, OSError)
-    if isinstance(content, OSError):
-        reason = content.strerror or type(content).__name__
-        raise JournalError(f"The journal {one_line(path, 300)} cannot be read: {reason}.")
-    records: list[Record] = []
-    for line in content.split(b"\n"):
-        record = catch(partial(_decode, line), msgspec.DecodeError, UnicodeDecodeError)
-        if not isinstance(record, Exception):
-            records.append(record)
-    if records and (not isinstance(records[0], RunHeader) or records[0].format > FORMAT_VERSION):
-        raise JournalError(
-            f"The journal {one_line(path, 300)} is not a journal, or was written by a newer version.",
-            hint="Use a newer versori_magics.",
-        )
-    return records
+    return read_content(path).records
 
 
 def find_journal(folder: Path, run: str) -> Path:
@@ -259,22 +291,7 @@ def list_journals(folder: Path) -> Iterator[Path]:
 
 def is_under_way(path: Path) -> bool:
     """Tell whether a kernel is executing the run now."""
-    if not path.with_suffix(".lock").exists():
-        return False
-    lock = catch(lambda: _lock(path), JournalError, OSError)
-    if isinstance(lock, Exception):
-        return isinstance(lock, JournalError)  # OSError: a read-only folder, in which nobody can write
-    lock.release()
-    return False
-
-
-def _lock(path: Path) -> BaseFileLock:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path.with_suffix(".lock"), timeout=0, mode=0o600, thread_local=False)
-    if isinstance(catch(lock.acquire, Timeout), Timeout):
-        raise under_way_error(path.stem)
-    return lock
+    return file_lock.is_locked(path)
 
 
 def under_way_error(run: str) -> JournalError:
@@ -286,37 +303,20 @@ def under_way_error(run: str) -> JournalError:
     )
 
 
-def _create_file(path: Path) -> tuple[BaseFileLock, int]:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return _open(path, os.O_CREAT | os.O_EXCL)
-
-
-def _open(path: Path, flags: int = 0) -> tuple[BaseFileLock, int]:
-    """Lock a run and open its journal for appending; the lock is released again if that fails."""
-    lock = _lock(path)
-    try:
-        return lock, os.open(path, os.O_APPEND | os.O_WRONLY | flags, 0o600)
-    except BaseException:
-        lock.release()
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened_file
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unwritable(path: Path, error: OSError) -> JournalError:
-    reason = error.strerror or type(error).__name__
-    return JournalError(
-        f"The journal {one_line(path, 300)} cannot be written: {reason}.",
-        reason=reason,
-        hint=f"Nothing is deleted without a journal. Free disk space, or set {JOURNAL_VARIABLE} to another folder.",
+def _header(plan: Plan, agreed: str) -> RunHeader:
+    return RunHeader(
+        format=FORMAT_VERSION,
+        run=plan.id,
+        version=__version__,
+        server=plan.server,
+        organisation=plan.organisation,
+        digest=plan.digest,
+        started=_now(),
+        ids=tuple(row.id for row in plan.rows),
+        breaking=plan.breaking,
+        protection=plan.protection,
+        protection_file=plan.protection_file,
+        agreed=agreed,
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from versori_magics.cleanup.protection import NO_PROTECTION, Protection
+from versori_magics.inventory.usage import ConnectionUsage  # noqa: TC001 - msgspec reads annotations of fields
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -39,12 +39,8 @@ class PlanRow(msgspec.Struct, frozen=True):
         What the plan does with it.
     reason : str
         The reason for the verdict, in words.
-    kind, used_by : str
-        Its usage (static, dynamic, unused or unknown), and its users in words.
-    in_use : bool
-        Unknown usage counts as True.
-    running : int
-        Running environments that its deletion would break.
+    usage : ConnectionUsage or None
+        Who uses it; None if it does not exist.
     updated_at : str
         As the platform printed it; a different value means that the connection changed.
     """
@@ -54,16 +50,50 @@ class PlanRow(msgspec.Struct, frozen=True):
     name: str = ""
     system: str = ""
     reason: str = ""
-    kind: str = ""
-    in_use: bool = False
-    used_by: str = ""
-    running: int = 0
+    usage: ConnectionUsage | None = None
     updated_at: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Its usage: static, dynamic, unused or unknown; empty if it does not exist."""
+        return "" if self.usage is None else self.usage.kind
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody uses it; unknown usage counts as True."""
+        return self.usage is not None and self.usage.in_use
+
+    @property
+    def used_by(self) -> str:
+        """Its users in words."""
+        return "" if self.usage is None else self.usage.used_by
+
+    @property
+    def running(self) -> int:
+        """The number of running environments that its deletion would break."""
+        return len(self.running_environments)
+
+    @property
+    def running_environments(self) -> dict[str, str]:
+        """Id -> name of each running environment that its deletion would break."""
+        return {} if self.usage is None else self.usage.running_environments
 
     @property
     def breaking(self) -> bool:
         """Whether it is deleted although it is in use."""
         return self.verdict == Verdict.DELETE and self.in_use
+
+    @property
+    def users(self) -> frozenset[tuple[str, str, str, str]]:
+        """Every use, as (usage kind, environment id, end user's id, status of the environment)."""
+        uses = () if self.usage is None else self.usage.uses
+        return frozenset((use.kind, use.environment_id, use.end_user_id, use.status) for use in uses)
+
+    @property
+    def lasting_facts(self) -> tuple[object, ...]:
+        """Every fact except the status of environments, which changes by itself."""
+        users = sorted({user[:-1] for user in self.users})
+        return (self.id, self.verdict, self.name, self.system, self.kind, users, self.updated_at)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -76,13 +106,18 @@ class Plan(msgspec.Struct, frozen=True):
     server, organisation : str
         Base URL and ULID of the organisation that has the connections.
     created_at : str
-        RFC 3339.
+        When the connections began to be read (RFC 3339).
     rows : tuple of PlanRow
         One for each selected id, in the order of the selection.
     breaking : tuple of str
         Ids that may be deleted although they are in use.
     protection : tuple of str
-        The rules of protection.
+        The rules of protection, one text for each.
+    protection_file : str
+        Absolute path of the file with the rules, which is read again whenever the rows are checked again; empty if
+        there is none.
+    unmatched_rules : tuple of str
+        The rules that match no connection of the organisation.
     """
 
     id: str
@@ -92,6 +127,8 @@ class Plan(msgspec.Struct, frozen=True):
     rows: tuple[PlanRow, ...]
     breaking: tuple[str, ...] = ()
     protection: tuple[str, ...] = ()
+    protection_file: str = ""
+    unmatched_rules: tuple[str, ...] = ()
 
     @classmethod
     def create(
@@ -101,8 +138,10 @@ class Plan(msgspec.Struct, frozen=True):
         ids: Sequence[str],
         snapshots: Mapping[str, ConnectionSnapshot],
         *,
+        created_at: str,
         breaking: Sequence[str] = (),
         protection: Protection = NO_PROTECTION,
+        unmatched_rules: Sequence[str] = (),
     ) -> Self:
         """Create a plan: decide what happens to each id.
 
@@ -114,10 +153,14 @@ class Plan(msgspec.Struct, frozen=True):
             Canonical ids, each once.
         snapshots : mapping
             Id -> snapshot; ids without a snapshot do not exist.
+        created_at : str
+            When the snapshots began to be taken (RFC 3339).
         breaking : sequence of str
             Ids that may be deleted although they are static and in use.
         protection : Protection
             The connections that are never deleted.
+        unmatched_rules : sequence of str
+            The rules that match no connection of the organisation.
         """
         from ulid import ULID
 
@@ -125,16 +168,22 @@ class Plan(msgspec.Struct, frozen=True):
             id=str(ULID()),
             server=server,
             organisation=organisation,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            created_at=created_at,
             rows=tuple(plan_row(key, snapshots.get(key), breaking, protection) for key in ids),
             breaking=tuple(breaking),
             protection=tuple(str(rule) for rule in protection.rules),
+            protection_file=protection.file,
+            unmatched_rules=tuple(unmatched_rules),
         )
 
     @property
     def digest(self) -> str:
-        """SHA-256 (64 hex digits) of server, organisation, policy and every row."""
-        facts = (self.server, self.organisation, sorted(self.breaking), self.protection, self.rows)
+        """SHA-256 (64 hex digits) of server, organisation, policy and every row.
+
+        The status of an environment is left out: it changes by itself.
+        """
+        rows = [row.lasting_facts for row in self.rows]
+        facts = (self.server, self.organisation, sorted(self.breaking), self.protection, rows)
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
     @property
@@ -164,7 +213,6 @@ def plan_row(
     """
     if snapshot is None:
         return PlanRow(id=key, verdict=Verdict.NOT_FOUND, reason="the connection does not exist")
-    usage = snapshot.usage
     verdict, reason = _verdict(key, snapshot, breaking, protection)
     return PlanRow(
         id=key,
@@ -172,10 +220,7 @@ def plan_row(
         name=snapshot.connection.name or "",
         system=snapshot.system,
         reason=reason,
-        kind=usage.kind,
-        in_use=usage.in_use,
-        used_by=usage.used_by,
-        running=usage.running,
+        usage=snapshot.usage,
         updated_at=snapshot.connection.updated_at or "",
     )
 
@@ -185,16 +230,18 @@ def _verdict(
 ) -> tuple[Verdict, str]:
     usage = snapshot.usage
     may_break = key in breaking
-    if rule := protection.reason(key, snapshot):
+    if rule := protection.reason(snapshot):
         return Verdict.PROTECTED, rule
     if not usage.in_use:
         return Verdict.DELETE, "nobody uses it"
+    if usage.kind == "unknown":
+        although = "; it cannot be allowed to break before its usage is known" if may_break else ""
+        return Verdict.IN_USE, f"{usage.used_by}{although}"
     if usage.kind == "dynamic":
         although = ", even though you allowed it to break" if may_break else ""
         return Verdict.IN_USE, f"{usage.used_by}; the platform would refuse its deletion{although}"
     if may_break:
-        users = usage.used_by if usage.kind == "unknown" else f"it is used by {usage.used_by}"
-        return Verdict.DELETE, f"allowed to break; {users}"
+        return Verdict.DELETE, f"allowed to break; it is used by {usage.used_by}"
     return Verdict.IN_USE, usage.used_by
 
 
@@ -206,9 +253,9 @@ def describe_change(planned: PlanRow, current: PlanRow) -> str:
         ("its name", planned.name, current.name),
         ("its last update", planned.updated_at, current.updated_at),
         ("its users", planned.used_by, current.used_by),
-        ("the number of running environments it would break", str(planned.running), str(current.running)),
         ("its verdict", planned.verdict.replace("_", " "), current.verdict.replace("_", " ")),
     ):
         if before != now:
             return f"{noun} changed from {before or 'nothing'} to {now or 'nothing'}"
-    return ""
+    # The text names only the first users, so the whole sets are compared too.
+    return "" if planned.users == current.users else f"its users changed, but not the first ones: {current.used_by}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from versori_magics.inventory.snapshot import take_snapshots
+from versori_magics.inventory.snapshot import connections_with_systems, take_snapshots
 
 if TYPE_CHECKING:
     import threading
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from versori_magics.api.client import Client
+    from versori_magics.api.models import Connection
     from versori_magics.inventory.snapshot import ConnectionSnapshot
 
 
@@ -31,6 +32,8 @@ class Platform:
         (id, stop) -> whether a connection exists; None if unknown.
     snapshots : callable
         (ids) -> id -> snapshot as of now. Ids that are missing do not exist.
+    connections : callable
+        () -> every connection of the organisation with its system's name, which is empty if it is unknown.
     """
 
     server: str
@@ -38,8 +41,16 @@ class Platform:
     delete: Callable[[str], None]
     exists: Callable[[str, threading.Event], bool | None]
     snapshots: Callable[[Sequence[str]], Mapping[str, ConnectionSnapshot]]
+    connections: Callable[[], Sequence[tuple[Connection, str]]]
 
     @classmethod
     def of(cls, client: Client) -> Self:
         """Return the operations of a client."""
-        return cls(client.server, client.organisation, client.delete, client.exists, partial(take_snapshots, client))
+        return cls(
+            server=client.server,
+            organisation=client.organisation,
+            delete=client.delete,
+            exists=client.exists,
+            snapshots=partial(take_snapshots, client),
+            connections=partial(connections_with_systems, client),
+        )

@@ -1,6 +1,6 @@
 """Connections that are never deleted, whatever is selected.
 
-A protection file names them, one rule a line; ``#`` begins a comment::
+A protection file names them, one rule a line; a line that begins with ``#`` is a comment::
 
     01ARZ3NDEKTSV4RRFFQ69G5FAV     an id
     name: *production*             a name, with * and ? as in file names; case does not matter
@@ -10,7 +10,7 @@ A protection file names them, one rule a line; ``#`` begins a comment::
 from __future__ import annotations
 
 import fnmatch
-import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,9 +21,10 @@ from versori_magics.errors import ArgumentError
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
-    from versori_magics.inventory.snapshot import ConnectionSnapshot
+    from collections.abc import Iterable
 
-_COMMENT = re.compile(r"(?:^|\s)#")  # a name may contain a # inside a word
+    from versori_magics.api.models import Connection
+    from versori_magics.inventory.snapshot import ConnectionSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +45,32 @@ class Rule:
     def __str__(self) -> str:
         return self.pattern if self.target == "id" else f"{self.target}: {self.pattern}"
 
-    def protects(self, key: str, snapshot: ConnectionSnapshot) -> bool:
+    def protects(self, connection: Connection, system: str) -> bool:
         """Tell whether the rule protects a connection; a connection without that property is protected too."""
-        if self.target == "id":
-            return key == self.pattern
-        system_id = snapshot.connection.system_id
-        texts = [snapshot.connection.name] if self.target == "name" else [snapshot.system, system_id]
-        known_texts = [text for text in texts if text]
-        name_is_unknown = self.target == "system" and not snapshot.system and not canonical_ulid(self.pattern)
-        return not known_texts or name_is_unknown or any(self._matches(text) for text in known_texts)
+        name_is_unknown = self.target == "system" and not system and not canonical_ulid(self.pattern)
+        is_undecided = self.target != "id" and (name_is_unknown or not self._texts(connection, system))
+        return is_undecided or self.matches(connection, system)
+
+    def may_match(self, connection: Connection, system: str) -> bool:
+        """Tell whether a connection has the property that the rule names, or has it perhaps."""
+        is_unknown = self.target == "system" and connection.system_id and not system
+        return bool(is_unknown) or self.matches(connection, system)
+
+    def matches(self, connection: Connection, system: str) -> bool:
+        """Tell whether a connection has the property that the rule names."""
+        return any(self._matches(text) for text in self._texts(connection, system))
+
+    def _texts(self, connection: Connection, system: str) -> list[str]:
+        texts: dict[str, list[str | None]] = {
+            "id": [connection.id],
+            "name": [connection.name],
+            "system": [system, connection.system_id],
+        }
+        return [text for text in texts[self.target] if text]
 
     def _matches(self, text: str) -> bool:
-        pattern = self.pattern.casefold().replace("[", "[[]")  # a bracket has no special meaning
-        return fnmatch.fnmatchcase(text.casefold(), pattern)
+        pattern = _normal(self.pattern).replace("[", "[[]")  # a bracket has no special meaning
+        return fnmatch.fnmatchcase(_normal(text), pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +81,48 @@ class Protection:
     ----------
     rules : tuple of Rule
         In the order of the file.
+    file : str
+        Absolute path of the file; empty if there is none.
     """
 
     rules: tuple[Rule, ...] = ()
+    file: str = ""
 
-    def reason(self, key: str, snapshot: ConnectionSnapshot) -> str:
+    def __or__(self, other: Protection) -> Protection:
+        """Return the rules of both, and the file of the left one."""
+        return Protection(tuple(dict.fromkeys(self.rules + other.rules)), self.file or other.file)
+
+    def reason(self, snapshot: ConnectionSnapshot) -> str:
         """Return why a connection is protected, or an empty string if it is not."""
         for rule in self.rules:
-            if rule.protects(key, snapshot):
+            if rule.protects(snapshot.connection, snapshot.system):
                 return f"protected by {one_line(str(rule), 80)!r}"
         return ""
+
+    def unmatched_rules(self, connections: Iterable[tuple[Connection, str]]) -> list[str]:
+        """Return the rules that match none of these connections.
+
+        Parameters
+        ----------
+        connections : iterable of (Connection, str)
+            Every connection of the organisation, with its system's name.
+
+        Raises
+        ------
+        ArgumentError
+            If such a rule contains `` #``: it was probably meant to end there, with a comment after it.
+        """
+        unmatched = list(self.rules)
+        for connection, system in connections:
+            unmatched = [rule for rule in unmatched if not rule.may_match(connection, system)]
+        for rule in unmatched:
+            if " #" in rule.pattern:
+                raise ArgumentError(
+                    f"The protection rule {one_line(str(rule), 80)!r} matches no connection. A line with a rule cannot"
+                    " contain a comment.",
+                    hint="Move the comment to a line of its own that begins with #. Nothing was sent.",
+                )
+        return [str(rule) for rule in unmatched]
 
 
 NO_PROTECTION = Protection()
@@ -97,11 +143,31 @@ def read_protection(path: str | Path) -> Protection:
             f"The protection file {one_line(file, 200)} cannot be read ({type(text).__name__}).",
             hint="Correct the path. Nothing is deleted without the protection file.",
         )
-    lines = ((number, _COMMENT.split(line, maxsplit=1)[0].strip()) for number, line in enumerate(text.splitlines(), 1))
-    return Protection(tuple(_parse_rule(line, file, number) for number, line in lines if line))
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    rules = tuple(_read_rule(line, file, number) for number, line in lines if line and not line.startswith("#"))
+    return Protection(rules, str(file.absolute()))
 
 
-def _parse_rule(line: str, file: Path, number: int) -> Rule:
+def recorded_protection(rules: Iterable[str], file: str) -> Protection:
+    """Return the rules that a plan was made with, together with those that its file contains now.
+
+    Parameters
+    ----------
+    rules : iterable of str
+        `Plan.protection`.
+    file : str
+        `Plan.protection_file`.
+
+    Raises
+    ------
+    ArgumentError
+        If the file cannot be read any more, or a rule is not understood.
+    """
+    recorded = tuple(_read_rule(text, Path(file or "the plan"), number) for number, text in enumerate(rules, 1))
+    return (read_protection(file) if file else NO_PROTECTION) | Protection(recorded)
+
+
+def _read_rule(line: str, file: Path, number: int) -> Rule:
     if ulid := canonical_ulid(line):
         return Rule("id", ulid)
     target, _, pattern = (part.strip() for part in line.partition(":"))
@@ -114,3 +180,8 @@ def _parse_rule(line: str, file: Path, number: int) -> Rule:
         f" {one_line(line, 80)!r}.",
         hint="Correct the line. Nothing is deleted while a rule is not understood.",
     )
+
+
+def _normal(text: str) -> str:
+    """Return a text in which letters that look alike and upper and lower case are equal."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from versori_magics.cleanup.plan import PlanRow, Verdict
+from versori_magics.cleanup.plan import Plan, PlanRow, Verdict
 from versori_magics.errors import FieldError  # noqa: TC001 - msgspec reads annotations when it creates a class
 from versori_magics.text import counts_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Outcome(StrEnum):
@@ -63,7 +63,19 @@ def outcomes_in_words(counts: Mapping[str, int]) -> str:
 
 
 class RunHeader(msgspec.Struct, frozen=True, tag="header", tag_field="record"):
-    """The first line: the plan, when the run started and which version wrote it. Never a token."""
+    """The first line: what was agreed to, by whom, when, and which version wrote it. Never a token.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        Every id of the plan, so that a missing row is noticed.
+    protection : tuple of str
+        The rules of protection that the plan was made with.
+    protection_file : str
+        The file that they were read from; empty if there was none.
+    agreed : str
+        Who agreed and how; empty if nobody had to.
+    """
 
     format: int
     run: str
@@ -72,8 +84,11 @@ class RunHeader(msgspec.Struct, frozen=True, tag="header", tag_field="record"):
     organisation: str
     digest: str
     started: str
-    rows: int
+    ids: tuple[str, ...]
     breaking: tuple[str, ...] = ()
+    protection: tuple[str, ...] = ()
+    protection_file: str = ""
+    agreed: str = ""
 
 
 class RowPlanned(msgspec.Struct, frozen=True, tag="planned", tag_field="record"):
@@ -105,10 +120,11 @@ class RowOutcome(msgspec.Struct, frozen=True, tag="outcome", tag_field="record")
 
 
 class RunResumed(msgspec.Struct, frozen=True, tag="resumed", tag_field="record"):
-    """The run continues."""
+    """The run continues; `agreed` says who agreed to that and how."""
 
     time: str
     version: str
+    agreed: str = ""
 
 
 class RunClosed(msgspec.Struct, frozen=True, tag="end", tag_field="record"):
@@ -118,4 +134,34 @@ class RunClosed(msgspec.Struct, frozen=True, tag="end", tag_field="record"):
     stopped: str = ""
 
 
+class DamagedLines(msgspec.Struct, frozen=True):
+    """A place in a journal where so many lines were changed, lost or added; only ever read, never written."""
+
+    lines: int
+
+
 Record = RunHeader | RowPlanned | RowSent | RowOutcome | RunResumed | RunClosed
+Entry = Record | DamagedLines
+
+
+def find_header(records: Iterable[Entry]) -> RunHeader | None:
+    """Return the header of a journal, or None."""
+    return next((record for record in records if isinstance(record, RunHeader)), None)
+
+
+def recorded_plan(records: Sequence[Entry]) -> Plan | None:
+    """Return the plan of a journal with every row that its header names; None if a row or the header is missing."""
+    header = find_header(records)
+    rows = {record.row.id: record.row for record in records if isinstance(record, RowPlanned)}
+    if header is None or not rows.keys() >= set(header.ids):
+        return None
+    return Plan(
+        id=header.run,
+        server=header.server,
+        organisation=header.organisation,
+        created_at=header.started,
+        rows=tuple(rows[key] for key in header.ids),
+        breaking=header.breaking,
+        protection=header.protection,
+        protection_file=header.protection_file,
+    )

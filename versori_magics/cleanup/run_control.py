@@ -1,4 +1,4 @@
-"""What the workers of a run share: whether to stop and why, pauses, and which failures turned out to be temporary."""
+"""What the workers of a run share: the usage scan, whether to stop and why, pauses, which failures were temporary."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from versori_magics.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from versori_magics.cleanup.usage_scan import UsageScan
     from versori_magics.errors import PlatformError
 
 MAX_FORBIDDEN_IN_A_ROW = 3
@@ -30,6 +31,8 @@ class RunControl:
         Once it is set, nothing more is sent.
     workers : int
         Maximum number of concurrent requests.
+    scan : UsageScan
+        The usage scan that the rows rest on.
     policy : RetryPolicy, optional
         Limits of the retries.
     clock : Clock, optional
@@ -48,11 +51,13 @@ class RunControl:
         stop: threading.Event,
         *,
         workers: int,
+        scan: UsageScan,
         policy: retry.RetryPolicy | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.stop = stop
+        self.scan = scan
         self.policy = policy or retry.RetryPolicy()
         self.clock = clock or Clock()
         self.throttle = AdaptiveThrottle(workers, stop, self.clock)

@@ -68,6 +68,12 @@ class AdaptiveThrottle:
                 self._raise_limit()
             self._changed.notify()
 
+    def withdraw(self) -> None:
+        """Release the place of a request that was not sent after all."""
+        with self._changed:
+            self._active -= 1
+            self._changed.notify()
+
     def _lower_limit(self) -> None:
         if self._clock.now() - self._lowered_at >= SETTLE_SECONDS:
             self._lowered_at = self._clock.now()

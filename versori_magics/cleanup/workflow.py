@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from versori_magics.cleanup.consent import describe_agreement
 from versori_magics.cleanup.journal import is_under_way, under_way_error
 from versori_magics.cleanup.plan import Plan
-from versori_magics.cleanup.protection import NO_PROTECTION, Protection, read_protection
+from versori_magics.cleanup.protection import NO_PROTECTION, Protection, read_protection, recorded_protection
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run import (
     recheck_rows,
@@ -79,9 +81,18 @@ class Workflow:
         check_size(len(ids), max_rows)
         breaking = resolve_breaking(allow_breaking, ids)
         protection = self._protection()
+        unmatched_rules = protection.unmatched_rules(platform.connections()) if ids and protection.rules else ()
+        created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         snapshots = platform.snapshots(ids) if ids else {}
         return Plan.create(
-            platform.server, platform.organisation, ids, snapshots, breaking=breaking, protection=protection
+            platform.server,
+            platform.organisation,
+            ids,
+            snapshots,
+            created_at=created_at,
+            breaking=breaking,
+            protection=protection,
+            unmatched_rules=unmatched_rules,
         )
 
     def recorded_report(self, plan: Plan) -> Report | None:
@@ -91,9 +102,14 @@ class Workflow:
         ------
         PlanError
             If the plan is for another server or organisation.
+        JournalError
+            If the plan is being executed now.
         """
         self._check_origin(plan)
-        return recorded_report(plan, self.journal_folder)
+        report = recorded_report(plan, self.journal_folder)
+        if report is not None and is_under_way(Path(report.journal)):
+            raise under_way_error(plan.id)
+        return report
 
     def execute(self, plan: Plan, consent: Consent | None, options: RunOptions, *, is_fresh: bool = False) -> Report:
         """Execute a plan that was agreed to.
@@ -120,10 +136,13 @@ class Workflow:
             return Report("", plan.server, plan.organisation, plan.created_at, (), ended=True)
 
         def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
-            protection = self._protection()
+            protection = self._protection(plan)
             return recheck_rows(rows, self.platform.snapshots([row.id for row in rows]), plan.breaking, protection)
 
-        return start_run(plan, self.platform, self.journal_folder, options, None if is_fresh else recheck)
+        scan = options.usage_scan(recheck)
+        if is_fresh:
+            scan.rely_on(plan.created_at)
+        return start_run(plan, self.platform, self.journal_folder, options, scan, describe_agreement(consent))
 
     def prepare_resume(self, unfinished: UnfinishedRun, *, recheck: bool = True) -> Plan:
         """Return the rows of an unfinished run that may still be deleted, as a plan with the run's id.
@@ -143,7 +162,6 @@ class Workflow:
         PlanError
             If the run is for another server or organisation.
         """
-        self._check_origin(unfinished.plan(()))
         report = unfinished.report
         if is_under_way(Path(report.journal)):
             raise under_way_error(report.run)
@@ -162,18 +180,24 @@ class Workflow:
         self._check_origin(plan)
         _check_consent(plan, consent)
         agreed_ids = {row.id for row in plan.to_delete}
-        return resume_run(plan.id, agreed_ids, self.platform, self.journal_folder, options, self._recheck_unfinished)
+        agreed = describe_agreement(consent)
+        return resume_run(
+            plan.id, agreed_ids, self.platform, self.journal_folder, options, self._recheck_unfinished, agreed
+        )
 
     def _recheck_unfinished(self, unfinished: UnfinishedRun) -> tuple[list[PlanRow], list[RowOutcome]]:
-        self._check_origin(unfinished.plan(()))
-        if not unfinished.rows:
+        plan = unfinished.plan(unfinished.rows)
+        self._check_origin(plan)
+        if not plan.rows:
             return [], []
-        protection = self._protection()
+        protection = self._protection(plan)
         snapshots = self.platform.snapshots([row.id for row in unfinished.rows])
         return recheck_unfinished(unfinished, snapshots, protection)
 
-    def _protection(self) -> Protection:
-        return NO_PROTECTION if self.protection_file is None else read_protection(self.protection_file)
+    def _protection(self, plan: Plan | None = None) -> Protection:
+        """Return the rules of the protection file as it is now, and those that a plan was made with."""
+        current = NO_PROTECTION if self.protection_file is None else read_protection(self.protection_file)
+        return current if plan is None else current | recorded_protection(plan.protection, plan.protection_file)
 
     def _check_origin(self, plan: Plan) -> None:
         platform = self.platform
@@ -187,25 +211,22 @@ class Workflow:
 
 
 def finish(report: ReportT, stop_button: StopButton, show: Callable[[ReportT], object]) -> ReportT:
-    """Return the report of a run that ended; otherwise show it and raise.
+    """Return the report of a run that reached its last row; otherwise show it and raise.
 
     Raises
     ------
     KeyboardInterrupt
         If the stop button was pressed.
     RunStoppedError
-        If the run ended before its last row.
+        If the run ended before its last row, now or when it was executed.
     """
     if stop_button.pressed:
         show(report)
         raise KeyboardInterrupt
-    if report.stopped:
+    if report.stopped or not report.ended:
         show(report)
-        raise RunStoppedError(
-            f"The run ended early: {report.stopped}.",
-            report=report,
-            next_step=report.next_step,
-        )
+        reason = f"ended early: {report.stopped}" if report.stopped else "was interrupted"
+        raise RunStoppedError(f"The run {reason}.", report=report, next_step=report.next_step)
     return report
 
 

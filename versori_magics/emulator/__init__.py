@@ -9,6 +9,7 @@ Examples
 ...     print(emulator.url, emulator.organisation, emulator.token)
 """
 
+from versori_magics.emulator.behaviour import Behaviour
 from versori_magics.emulator.server import Emulator, EmulatorUnavailableError
 
-__all__ = ["Emulator", "EmulatorUnavailableError"]
+__all__ = ["Behaviour", "Emulator", "EmulatorUnavailableError"]

@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from versori_magics.emulator import validation
+from versori_magics.emulator.behaviour import Behaviour
 from versori_magics.emulator.errors import ErrorResponse, not_found
-from versori_magics.emulator.json_encoding import ConnectionEncoder, encode_json
-from versori_magics.emulator.routes import ROUTES, Operation, OperationRequest
+from versori_magics.emulator.json_encoding import ResponseEncoder, encode_json
+from versori_magics.emulator.routes import ROUTES, TEXT_PARAMETERS, Operation, OperationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from versori_magics.emulator.state import PlatformState
 
 
-def create_app(state: PlatformState, token: str, latency: float = 0.0) -> Starlette:
+def create_app(state: PlatformState, token: str, latency: float = 0.0, behaviour: Behaviour | None = None) -> Starlette:
     """Create the application.
 
     Parameters
@@ -36,11 +37,14 @@ def create_app(state: PlatformState, token: str, latency: float = 0.0) -> Starle
         The token that every request must carry.
     latency : float
         The delay before each response, in seconds.
+    behaviour : Behaviour, optional
+        What the platform's documentation leaves open.
     """
-    encoder = ConnectionEncoder(state.organisation.id)
+    behaviour = behaviour or Behaviour()
+    encoder = ResponseEncoder(state.organisation.id, go_encoding=behaviour.go_encoding)
     app = Starlette(
         routes=[
-            Route(f"/o/{{organisation_id}}{path}", _Endpoint(state, encoder, operations))
+            Route(f"/o/{{organisation_id}}{path}", _Endpoint(state, behaviour, encoder, operations))
             for path, operations in ROUTES.items()
         ],
         middleware=[
@@ -90,8 +94,15 @@ class _AuthenticationMiddleware:
 class _Endpoint:
     """One path with all its methods."""
 
-    def __init__(self, state: PlatformState, encoder: ConnectionEncoder, operations: Mapping[str, Operation]) -> None:
+    def __init__(
+        self,
+        state: PlatformState,
+        behaviour: Behaviour,
+        encoder: ResponseEncoder,
+        operations: Mapping[str, Operation],
+    ) -> None:
         self.state = state
+        self.behaviour = behaviour
         self.encoder = encoder
         self.operations = operations
 
@@ -109,12 +120,16 @@ class _Endpoint:
         return self.operations[method]
 
     async def _validated(self, request: Request, operation: Operation) -> OperationRequest:
-        path = {name: validation.parse_ulid(name, value) for name, value in request.path_params.items()}
+        path = {
+            name: value if name in TEXT_PARAMETERS else validation.parse_ulid(name, value)
+            for name, value in request.path_params.items()
+        }
         query = validation.parse_query(request.query_params.multi_items(), operation.query_parameters)
         if path["organisation_id"] != self.state.organisation.id:
             raise not_found("organisation")
         return OperationRequest(
             state=self.state,
+            behaviour=self.behaviour,
             encoder=self.encoder,
             path=path,
             query=query,

@@ -66,7 +66,7 @@ def not_found(resource: str) -> ErrorResponse:
     return ErrorResponse(404, f"There is no such {resource}.")
 
 
-def invalid_field(field: str, message: str) -> ErrorResponse:
+def invalid_field(field: str, message: str, details: str | None = None) -> ErrorResponse:
     """Return a 400 response for one field that is not valid.
 
     Parameters
@@ -75,5 +75,7 @@ def invalid_field(field: str, message: str) -> ErrorResponse:
         The name of the field.
     message : str
         What is wrong with it.
+    details : str, optional
+        More about it.
     """
-    return ErrorResponse(400, "The request is not valid.", fields=[FieldError(field, message)])
+    return ErrorResponse(400, "The request is not valid.", fields=[FieldError(field, message)], details=details)

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class AuthScheme:
+    """One way in which a system authenticates its callers; `type` is such as ``oauth2``."""
+
+    id: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """An external API that connections call."""
 
@@ -13,15 +21,18 @@ class System:
     name: str
     domain: str
     base_url: str
-    auth_schemes: tuple[str, ...]
+    auth_schemes: tuple[AuthScheme, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One credential of a connection; `errors` is None if the credential was never validated."""
+    """One credential of a connection; `errors` is None if the credential was never validated.
+
+    `expires_at` is when the token of an ``oauth2-token`` expires, or when any other credential is to be removed.
+    """
 
     id: str
-    auth_scheme: str
+    auth_scheme: AuthScheme
     type: str
     name: str
     errors: tuple[str, ...] | None
@@ -30,13 +41,17 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The credentials that let code call one system."""
+    """The credentials that let code call one system.
+
+    A connection of an end user is dynamic, and `end_user_id` is its owner. A static connection has no owner.
+    """
 
     id: str
     name: str
     system_id: str
     base_url: str | None
     template_id: str | None
+    end_user_id: str | None
     credentials: tuple[Credential, ...]
     created_at: str
     updated_at: str
@@ -49,6 +64,8 @@ class Environment:
     id: str
     name: str
     status: str
+    created_at: str
+    updated_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,8 @@ class EndUser:
     id: str
     external_id: str
     display_name: str
+    created_at: str
+    updated_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +101,26 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """An end user who is activated in an environment, and the connections that the end user needs there."""
+    """An end user who is activated in an environment, and the connections that the end user needs there.
+
+    Parameters
+    ----------
+    connection_ids : tuple of str
+        Usually connections of the end user; a static connection can be among them.
+    is_static : bool
+        Whether it is the activation of the environment's built-in static user, whose connections are used by workflows
+        without an end user.
+    lists_connections : bool
+        Whether ListActivations shows the connections; GetActivation always does.
+    """
 
     id: str
     end_user: EndUser
     environment_id: str
     connection_ids: tuple[str, ...]
     variables: tuple[Variable, ...] = ()
+    is_static: bool = False
+    lists_connections: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULT_PAGE_SIZE = 20
-MAX_PAGE_SIZE = 1000
 
 
 class Identified(Protocol):
@@ -51,24 +50,23 @@ def paginate(
     first : int
         The page size.
     after, before : str, optional
-        A cursor: return the page after it, or the page before it. Only one of the two may be given.
+        A cursor: return the page after it, or the page before it. With both, return the first page between them.
 
     Raises
     ------
     ErrorResponse
-        With status 400 if a cursor was not issued by this list, or if both cursors are given.
+        With status 400 if a cursor was not issued by this list.
     """
-    if after is not None and before is not None:
-        raise invalid_field("before", "cannot be given together with after")
     # A cursor holds an id and not a position, so it stays valid if items before it, or its own item, are deleted.
     id_of = attrgetter("id")
     start, stop = 0, len(items)
+    if after is not None:
+        start = bisect_right(items, _decode_cursor(list_name, "after", after), key=id_of)
     if before is not None:
-        stop = bisect_left(items, _decode_cursor(list_name, "before", before), key=id_of)
-        start = max(0, stop - first)
+        stop = max(start, bisect_left(items, _decode_cursor(list_name, "before", before), key=id_of))
+    if before is not None and after is None:
+        start = max(start, stop - first)
     else:
-        if after is not None:
-            start = bisect_right(items, _decode_cursor(list_name, "after", after), key=id_of)
         stop = min(stop, start + first)
     page_items = items[start:stop]
     return Page(

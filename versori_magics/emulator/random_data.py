@@ -35,13 +35,13 @@ class RandomData:
 
     Parameters
     ----------
-    seed : int
+    seed : int or str
         The same seed gives the same values, if they are requested in the same order.
     today : datetime
         Midnight (UTC) of the day from which the ages of times are counted.
     """
 
-    def __init__(self, seed: int, today: datetime) -> None:
+    def __init__(self, seed: int | str, today: datetime) -> None:
         self.generator = random.Random(seed)  # noqa: S311 - not used for security
         self.today = today
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from operator import attrgetter
 
 from versori_magics.emulator import vocabulary
+from versori_magics.emulator.credential_seed import CredentialBuilder
 from versori_magics.emulator.models import (
     Activation,
+    AuthScheme,
     Connection,
-    Credential,
     EndUser,
     Environment,
     Link,
@@ -23,13 +25,11 @@ from versori_magics.emulator.random_data import MAX_AGE_DAYS, RandomData
 STATIC_SHARE = 0.25
 DYNAMIC_SHARE = 0.35
 SHARED_INTERVAL = 12  # every twelfth static connection is used by two environments
-ZERO_TIME = "0001-01-01T00:00:00Z"  # Go's zero time
+UNLISTED_INTERVAL = 4  # ListActivations omits the connections of every fourth activation
+# Of every twenty static connections without a link, one is used by a static user all the same, and one by an end user
+# whose activation does not list it.
+HIDDEN_USE_INTERVAL, STATIC_USER_OFFSET, END_USER_OFFSET = 20, 7, 17
 BY_ID = attrgetter("id")
-
-# Of 100 credentials, how many are valid, never validated and expired; the others are rejected by their system.
-# Credentials of unused connections are expired more often.
-CREDENTIAL_STATES_IN_USE = (75, 10, 10)
-CREDENTIAL_STATES_UNUSED = (30, 20, 40)
 
 
 def build_organisation(connections: int, seed: int, today: datetime | None = None) -> Organisation:
@@ -51,14 +51,17 @@ def build_organisation(connections: int, seed: int, today: datetime | None = Non
     """
     if today is None:
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return _OrganisationBuilder(RandomData(seed, today)).build(connections)
+    return _OrganisationBuilder(RandomData(seed, today), RandomData(f"details of {seed}", today)).build(connections)
 
 
 class _OrganisationBuilder:
     """Collects the resources of one organisation; used once."""
 
-    def __init__(self, random: RandomData) -> None:
+    def __init__(self, random: RandomData, detail_random: RandomData) -> None:
         self.random = random
+        # Details have a sequence of their own, so that adding one leaves the ids and names of every seed as they are.
+        self.detail_random = detail_random
+        self.credentials = CredentialBuilder(random)
         # The first random value, so that it depends only on the seed and not on the number of connections.
         self.id = random.ulid(MAX_AGE_DAYS)
         self.systems: list[System] = []
@@ -71,7 +74,6 @@ class _OrganisationBuilder:
         self.names_in_use: set[tuple[str, str]] = set()  # (system id, connection name)
         self.template_ids: dict[tuple[str, str, bool], str] = {}  # by environment id, system id and dynamic
         self.tricky_names: dict[int, str] = {}  # by the position of the connection
-        self.zero_time_is_unused = True
 
     def build(self, count: int) -> Organisation:
         static_count, dynamic_count = round(count * STATIC_SHARE), round(count * DYNAMIC_SHARE)
@@ -81,6 +83,7 @@ class _OrganisationBuilder:
         self.add_static_connections(static_count)
         self.add_dynamic_connections(dynamic_count)
         self.add_unused_connections(count - static_count - dynamic_count)
+        self.add_hidden_uses()
         return Organisation(
             id=self.id,
             systems=tuple(sorted(self.systems, key=BY_ID)),
@@ -99,13 +102,17 @@ class _OrganisationBuilder:
     def add_systems(self) -> None:
         for system in vocabulary.SYSTEMS:
             id_ = self.random.ulid(self.random.age())
-            self.systems.append(System(id_, system.name, system.domain, system.base_url, system.auth_schemes))
+            auth_schemes = tuple(
+                AuthScheme(self.detail_random.ulid(self.detail_random.age()), type_) for type_ in system.auth_schemes
+            )
+            self.systems.append(System(id_, system.name, system.domain, system.base_url, auth_schemes))
 
     def add_projects(self) -> None:
         for project in vocabulary.PROJECTS:
             age = self.random.age()
             environments = tuple(
-                Environment(self.random.ulid(age), name, status) for name, status in project.environments.items()
+                Environment(self.random.ulid(age), name, status, *self.detail_random.created_and_updated(age))
+                for name, status in project.environments.items()
             )
             created_at, updated_at = self.random.created_and_updated(age)
             self.environments.extend(environments)
@@ -156,7 +163,7 @@ class _OrganisationBuilder:
         for system in systems:
             template_id = self.template_id(environment, system, dynamic=True)
             name = self.random.dynamic_name(end_user, system)
-            connection_ids.append(self.add_connection(system, name, template_id).id)
+            connection_ids.append(self.add_connection(system, name, template_id, end_user).id)
         if connection_ids:
             self.add_activation(end_user, environment, connection_ids)
         return len(connection_ids)
@@ -166,18 +173,49 @@ class _OrganisationBuilder:
         for position in range(count):
             system = self.random.choose(self.systems)
             template_id = self.random.choose(template_ids) if template_ids and position % 2 else None
-            self.add_connection(system, self.unused_name(position, system), template_id, unused=True)
+            name, end_user = self.unused_name_and_owner(position, system)
+            self.add_connection(system, name, template_id, end_user, unused=True)
 
-    def unused_name(self, position: int, system: System) -> str:
+    def unused_name_and_owner(self, position: int, system: System) -> tuple[str, EndUser | None]:
         if position % 3 == 0:
-            return self.random.trial_name(system)
+            return self.random.trial_name(system), None
         if position % 3 == 1:
-            return self.random.former_end_user_name(self.add_end_user())
-        return self.random.leftover_name(system)
+            end_user = self.add_end_user()
+            return self.random.former_end_user_name(end_user), end_user
+        return self.random.leftover_name(system), None
+
+    def add_hidden_uses(self) -> None:
+        """Add the activations of the static users, and the connections that only an activation shows to be in use."""
+        used_ids = {link.connection_id for link in self.links}
+        free_ids = [c.id for c in self.connections if c.end_user_id is None and c.id not in used_ids]
+        unlisted = [index for index, activation in enumerate(self.activations) if not activation.lists_connections]
+        for index, id_ in zip(unlisted, free_ids[END_USER_OFFSET::HIDDEN_USE_INTERVAL], strict=False):
+            activation = self.activations[index]
+            self.activations[index] = replace(activation, connection_ids=(*activation.connection_ids, id_))
+        static_user_ids = free_ids[STATIC_USER_OFFSET::HIDDEN_USE_INTERVAL]
+        for number, environment in enumerate(self.environments):
+            self.add_static_activation(environment, number, static_user_ids[number :: len(self.environments)])
+
+    def add_static_activation(self, environment: Environment, number: int, unlinked_ids: list[str]) -> None:
+        age = self.detail_random.age()
+        times = self.detail_random.created_and_updated(age)
+        linked_ids = [link.connection_id for link in self.links if link.environment_id == environment.id]
+        self.activations.append(
+            Activation(
+                id=self.detail_random.ulid(age),
+                end_user=EndUser(self.detail_random.ulid(age), f"static-user-{number + 1:02}", "Static user", *times),
+                environment_id=environment.id,
+                connection_ids=(*dict.fromkeys(linked_ids), *unlinked_ids),
+                is_static=True,
+                lists_connections=number % 2 == 0,
+            )
+        )
 
     def add_end_user(self) -> EndUser:
         number = len(self.end_users) + 1
-        end_user = EndUser(self.random.ulid(self.random.age()), f"cust-{number:05}", self.random.company())
+        age = self.random.age()
+        times = self.detail_random.created_and_updated(age)
+        end_user = EndUser(self.random.ulid(age), f"cust-{number:05}", self.random.company(), *times)
         self.end_users.append(end_user)
         return end_user
 
@@ -185,9 +223,26 @@ class _OrganisationBuilder:
         names = self.random.generator.sample(vocabulary.VARIABLE_NAMES, self.random.choose((0, 0, 1, 2)))
         variables = tuple(Variable(name, f"{self.random.generator.randrange(1000)}") for name in names)
         id_ = self.random.ulid(self.random.age())
-        self.activations.append(Activation(id_, end_user, environment.id, tuple(connection_ids), variables))
+        self.activations.append(
+            Activation(
+                id=id_,
+                end_user=end_user,
+                environment_id=environment.id,
+                connection_ids=tuple(connection_ids),
+                variables=variables,
+                lists_connections=(len(self.activations) + 1) % UNLISTED_INTERVAL != 0,
+            )
+        )
 
-    def add_connection(self, system: System, name: str, template_id: str | None, *, unused: bool = False) -> Connection:
+    def add_connection(
+        self,
+        system: System,
+        name: str,
+        template_id: str | None,
+        end_user: EndUser | None = None,
+        *,
+        unused: bool = False,
+    ) -> Connection:
         age = self.random.age()
         name = self.unique_name(system, self.tricky_names.get(len(self.connections), name))
         created_at, updated_at = self.random.created_and_updated(age)
@@ -197,48 +252,13 @@ class _OrganisationBuilder:
             system_id=system.id,
             base_url=None if self.random.chance(0.1) else self.random.url(system),
             template_id=template_id,
-            credentials=self.credentials(system, age, unused=unused),
+            end_user_id=end_user.id if end_user else None,
+            credentials=self.credentials.build(system, age, unused=unused),
             created_at=created_at,
             updated_at=updated_at,
         )
         self.connections.append(connection)
         return connection
-
-    def credentials(self, system: System, age: float, *, unused: bool) -> tuple[Credential, ...]:
-        if self.random.chance(0.03):
-            return ()
-        auth_schemes: tuple[str, ...] = (self.random.choose(system.auth_schemes),)
-        if self.random.chance(0.08):
-            auth_schemes = system.auth_schemes
-        return tuple(self.credential(auth_scheme, age, unused=unused) for auth_scheme in auth_schemes)
-
-    def credential(self, auth_scheme: str, age: float, *, unused: bool) -> Credential:
-        errors, expires_at = self.errors_and_expiry(age, unused=unused)
-        type_ = self.random.choose(vocabulary.CREDENTIAL_TYPES[auth_scheme])
-        name = f"{auth_scheme} {self.random.generator.randrange(1000)}"
-        return Credential(self.random.ulid(age), auth_scheme, type_, name, errors, expires_at)
-
-    def errors_and_expiry(self, age: float, *, unused: bool) -> tuple[tuple[str, ...] | None, str | None]:
-        # Chosen in every case, because otherwise the random sequence, and with it the data of every seed, would change.
-        rejected_errors = (self.random.choose(vocabulary.REJECTED_ERRORS),)
-        valid, never_validated, expired = CREDENTIAL_STATES_UNUSED if unused else CREDENTIAL_STATES_IN_USE
-        state = self.random.generator.randrange(100)
-        if state < valid:
-            return (), self.future_expiry()
-        if state < valid + never_validated:
-            return None, None
-        if state < valid + never_validated + expired:
-            errors = self.random.choose((vocabulary.EXPIRED_ERRORS[:1], vocabulary.EXPIRED_ERRORS))
-            return errors, self.random.time(self.random.generator.uniform(1, age))
-        return rejected_errors, None
-
-    def future_expiry(self) -> str | None:
-        if self.random.chance(0.5):
-            return self.random.time(-self.random.generator.uniform(5, 365))
-        if self.zero_time_is_unused:
-            self.zero_time_is_unused = False
-            return ZERO_TIME
-        return None
 
     def unique_name(self, system: System, name: str) -> str:
         unique, number = name, 1

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from versori_magics.emulator.behaviour import Behaviour
 from versori_magics.emulator.seed import build_organisation
 from versori_magics.emulator.state import PlatformState
 
@@ -46,6 +47,8 @@ class Emulator:
         The port to listen on; 0 chooses a free one.
     latency : float
         The delay before each response, in seconds.
+    behaviour : Behaviour, optional
+        What the platform's documentation leaves open, such as whether an empty list is ``null``.
 
     Raises
     ------
@@ -53,7 +56,15 @@ class Emulator:
         If a number is out of range.
     """
 
-    def __init__(self, connections: int = 250, seed: int = 1, port: int = 0, *, latency: float = 0.0) -> None:
+    def __init__(
+        self,
+        connections: int = 250,
+        seed: int = 1,
+        port: int = 0,
+        *,
+        latency: float = 0.0,
+        behaviour: Behaviour | None = None,
+    ) -> None:
         if connections < 0:
             raise ValueError(f"connections must be 0 or more, not {connections}.")
         if not 0 <= port <= MAX_PORT:
@@ -63,6 +74,7 @@ class Emulator:
         self._state = PlatformState(build_organisation(connections, seed))
         self._port = port
         self._latency = latency
+        self._behaviour = behaviour or Behaviour()
         self._bound_port = port
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -106,7 +118,7 @@ class Emulator:
 
     @property
     def broken_environments(self) -> list[str]:
-        """The environments that lost a linked connection, as ``project / environment``, in order."""
+        """The environments that lost a connection that they used, as ``project / environment``, in order."""
         return self._state.broken_environments()
 
     def start(self) -> Self:
@@ -148,7 +160,7 @@ class Emulator:
                 "Install it with: pip install 'versori_magics[sandbox]'"
             ) from error
         config = uvicorn.Config(
-            create_app(self._state, TOKEN, self._latency),
+            create_app(self._state, TOKEN, self._latency, self._behaviour),
             log_config=None,
             log_level=NO_LOGGING,
             access_log=False,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from uuid import UUID
+
+from ulid import ULID
 
 from versori_magics.emulator.errors import ErrorResponse, FieldError, invalid_field
 
 ULID_PATTERN = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE | re.ASCII)
+UUID_PATTERN = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 WHOLE_NUMBER_PATTERN = re.compile(r"[0-9]+")
 MAX_NUMBER_DIGITS = 9  # A longer number is above every maximum page size, so it is not parsed.
 
@@ -27,8 +31,36 @@ def parse_ulid(field: str, text: str) -> str:
     return text.upper()
 
 
-def parse_page_size(text: str | None, default: int, maximum: int) -> int:
-    """Return the page size; a size above the maximum is reduced to it without an error.
+def parse_ulid_or_uuid(field: str, text: str) -> str:
+    """Return a ULID in upper case; a UUID is another spelling of the same 128 bits.
+
+    Parameters
+    ----------
+    field : str
+        The name of the field, for the error response.
+    text : str
+        The value as received.
+    """
+    return str(ULID.from_uuid(UUID(text))) if UUID_PATTERN.fullmatch(text) else parse_ulid(field, text)
+
+
+def parse_boolean(field: str, text: str) -> bool:
+    """Return a boolean, which is written ``true`` or ``false``.
+
+    Parameters
+    ----------
+    field : str
+        The name of the field, for the error response.
+    text : str
+        The value as received.
+    """
+    if text not in {"true", "false"}:
+        raise invalid_field(field, "is not true or false")
+    return text == "true"
+
+
+def parse_page_size(text: str | None, default: int, maximum: int, *, refuse_larger: bool = False) -> int:
+    """Return the page size.
 
     Parameters
     ----------
@@ -38,15 +70,20 @@ def parse_page_size(text: str | None, default: int, maximum: int) -> int:
         The page size if ``first`` is absent.
     maximum : int
         The largest page size.
+    refuse_larger : bool
+        Whether a larger size is an error. Otherwise it is reduced to the maximum.
     """
     if text is None:
-        return default
+        return min(default, maximum)
     if WHOLE_NUMBER_PATTERN.fullmatch(text) is None:
         raise invalid_field("first", "is not a whole number of 1 or more")
     digits = text.lstrip("0")
     if not digits:
         raise invalid_field("first", "is less than 1")
-    return maximum if len(digits) > MAX_NUMBER_DIGITS else min(int(digits), maximum)
+    is_larger = len(digits) > MAX_NUMBER_DIGITS or int(digits) > maximum
+    if is_larger and refuse_larger:
+        raise invalid_field("first", f"is more than {maximum}", details=f"first must be from 1 to {maximum}")
+    return maximum if is_larger else int(digits)
 
 
 def parse_query(pairs: list[tuple[str, str]], allowed: frozenset[str]) -> dict[str, str]:

@@ -32,12 +32,12 @@ SYSTEMS = (
     SystemDescription("Warehouse API", "wms.example.com", "https://wms.example.com/api", ("jwt-bearer", "none")),
 )
 
-# The credential types that can occur with each auth scheme.
+# The credential types that can occur with each auth scheme. An authorization code is read back as a token.
 CREDENTIAL_TYPES = {
     "none": ("none",),
     "api-key": ("string",),
     "basic-auth": ("basic-auth",),
-    "oauth2": ("oauth2-code", "oauth2-token", "oauth2-client", "oauth2-password"),
+    "oauth2": ("oauth2-token", "oauth2-token", "oauth2-client", "oauth2-password"),
     "hmac": ("binary",),
     "jwt-bearer": ("string",),
     "certificate": ("certificate",),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from versori_magics.api.concurrency import map_concurrently
-from versori_magics.api.ids import canonical_ulid
 from versori_magics.catch import catch
-from versori_magics.errors import NotFoundError, PlatformError
-from versori_magics.inventory.usage import CONCURRENT_LOOKUPS, ConnectionUsage, read_usage
+from versori_magics.errors import PlatformError
+from versori_magics.inventory.connections import look_up_connections
+from versori_magics.inventory.end_users import check_token_for_planning
+from versori_magics.inventory.usage import ConnectionUsage, UsageScope
+from versori_magics.inventory.usage_reader import read_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from versori_magics.api.client import Client
     from versori_magics.api.models import Connection
@@ -40,8 +42,36 @@ class ConnectionSnapshot:
     usage: ConnectionUsage
 
 
-def take_snapshots(client: Client, ids: Sequence[str]) -> dict[str, ConnectionSnapshot]:
-    """Take snapshots of the connections with these ids.
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshots(Mapping[str, ConnectionSnapshot]):
+    """Id -> snapshot, and how much was looked at for them.
+
+    Parameters
+    ----------
+    by_id : mapping
+        Id -> snapshot. An id that is missing does not exist.
+    scope : UsageScope
+        How much was looked at to find out who uses the connections.
+    warning : str
+        What could not be checked, as a sentence to show; empty if nothing.
+    """
+
+    by_id: Mapping[str, ConnectionSnapshot] = field(default_factory=dict)
+    scope: UsageScope = field(default_factory=UsageScope)
+    warning: str = ""
+
+    def __getitem__(self, id_: str) -> ConnectionSnapshot:
+        return self.by_id[id_]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_id)
+
+    def __len__(self) -> int:
+        return len(self.by_id)
+
+
+def take_snapshots(client: Client, ids: Sequence[str], *, no_projects: bool = False) -> Snapshots:
+    """Take snapshots of the connections with these ids, to plan their deletion.
 
     Parameters
     ----------
@@ -49,28 +79,48 @@ def take_snapshots(client: Client, ids: Sequence[str]) -> dict[str, ConnectionSn
         The organisation.
     ids : sequence of str
         Canonical ULIDs.
+    no_projects : bool
+        As for `read_usage`.
 
     Returns
     -------
-    dict
-        Id -> snapshot, in the order of `ids`. An id is missing only if GetConnection reported that the connection
-        does not exist.
+    Snapshots
+        In the order of `ids`. An id is missing only if GetConnection reported that the connection does not exist.
 
     Raises
     ------
+    PlanError
+        If the token belongs to an end user.
     PlatformError
         If a look-up fails. A failure to read usage does not raise; the usage is then `unknown`.
+    ArgumentError
+        If there are projects despite `no_projects`.
     """
+    warning = check_token_for_planning(client) if ids else ""
     connections = _find_connections(client, ids)
     if not connections:
-        return {}
-    usage = read_usage(client)
+        return Snapshots(warning=warning)
+    usage = read_usage(client, no_projects=no_projects)
     names, _ = system_names(client)
-    return {
+    snapshots = {
         id_: ConnectionSnapshot(connections[id_], names.get(connections[id_].system_id or "", ""), usage.of(id_))
         for id_ in ids
         if id_ in connections
     }
+    return Snapshots(snapshots, usage.scope, warning)
+
+
+def connections_with_systems(client: Client) -> list[tuple[Connection, str]]:
+    """Return every connection with its system's name, which is empty if it has none or the name is unknown.
+
+    Raises
+    ------
+    PlatformError
+        If the connections cannot be listed completely.
+    """
+    names, _ = system_names(client)
+    connections = client.connections().items
+    return [(connection, names.get(connection.system_id or "", "")) for connection in connections]
 
 
 def system_names(client: Client) -> tuple[dict[str, str], str]:
@@ -87,20 +137,7 @@ def system_names(client: Client) -> tuple[dict[str, str], str]:
 def _find_connections(client: Client, ids: Sequence[str]) -> dict[str, Connection]:
     connections: dict[str, Connection] = {}
     if len(ids) > LIST_ALL_ABOVE:
-        connections_by_id = {canonical_ulid(connection.id): connection for connection in client.connections().items}
+        connections_by_id = {connection.id: connection for connection in client.connections().items}
         connections = {id_: connections_by_id[id_] for id_ in ids if id_ in connections_by_id}
     # Only a documented 404 proves that a connection does not exist, so ids that the list lacks are looked up too.
-    missing = [id_ for id_ in ids if id_ not in connections]
-    for id_, result in zip(missing, _get_connections(client, missing), strict=True):
-        if result is None:  # its worker thread failed, so the connection may exist
-            raise PlatformError(f"The connection {id_} could not be looked up.")
-        if isinstance(result, NotFoundError) and result.documented:
-            continue
-        if isinstance(result, PlatformError):
-            raise result
-        connections[id_] = result
-    return connections
-
-
-def _get_connections(client: Client, ids: Sequence[str]) -> list[Connection | PlatformError | None]:
-    return map_concurrently(lambda id_: catch(lambda: client.connection(id_), PlatformError), ids, CONCURRENT_LOOKUPS)
+    return connections | look_up_connections(client, [id_ for id_ in ids if id_ not in connections])

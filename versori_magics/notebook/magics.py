@@ -9,6 +9,7 @@ from IPython.core.magic import needs_local_scope, no_var_expand
 from versori_magics import settings
 from versori_magics.api.auth import AUTH_SCHEMES
 from versori_magics.api.servers import SERVERS
+from versori_magics.interrupts import deferred_interrupts
 from versori_magics.notebook import completion
 from versori_magics.notebook.magic_declaration import Flag, Magic, Option, Positional, as_typed
 from versori_magics.notebook.magic_line import Variables
@@ -32,29 +33,34 @@ def _suggest_contexts(_user_ns: Mapping[str, Any]) -> list[str]:
     return settings.context_names()
 
 
-# The calls. Each imports its function when it is first used, so that loading the extension stays light.
+# The calls. Each imports its function when it is first used, so that loading the extension stays light. A press of the
+# stop button waits for the import: pandas and numpy never load again after one that was broken off.
 
 
 def _connect(**arguments: Any) -> Any:
-    from versori_magics.notebook.commands.connect import connect
+    with deferred_interrupts():
+        from versori_magics.notebook.commands.connect import connect
 
     return connect(**arguments)
 
 
 def _connections(**arguments: Any) -> Any:
-    from versori_magics.notebook.commands.connections import connections
+    with deferred_interrupts():
+        from versori_magics.notebook.commands.connections import connections
 
     return connections(**arguments)
 
 
 def _connection(**arguments: Any) -> Any:
-    from versori_magics.notebook.commands.connections import connection
+    with deferred_interrupts():
+        from versori_magics.notebook.commands.connections import connection
 
     return connection(**arguments)
 
 
 def _delete(*, dry_run: bool, yes: bool, max: int, workers: int, **arguments: Any) -> Any:  # noqa: A002 - as `delete`
-    from versori_magics.notebook.commands.delete import delete, plan
+    with deferred_interrupts():
+        from versori_magics.notebook.commands.delete import delete, plan
 
     if dry_run:
         return plan(**arguments)
@@ -62,25 +68,29 @@ def _delete(*, dry_run: bool, yes: bool, max: int, workers: int, **arguments: An
 
 
 def _runs() -> Any:
-    from versori_magics.notebook.commands.runs import runs
+    with deferred_interrupts():
+        from versori_magics.notebook.commands.runs import runs
 
     return runs()
 
 
 def _resume(**arguments: Any) -> Any:
-    from versori_magics.notebook.commands.delete import resume
+    with deferred_interrupts():
+        from versori_magics.notebook.commands.delete import resume
 
     return resume(**arguments)
 
 
 def _form(**arguments: Any) -> Any:
-    from versori_magics.notebook.form.form import form
+    with deferred_interrupts():
+        from versori_magics.notebook.form.form import form
 
     return form(**arguments)
 
 
 def _sandbox(**arguments: Any) -> Any:
-    from versori_magics.notebook.commands.sandbox import sandbox
+    with deferred_interrupts():
+        from versori_magics.notebook.commands.sandbox import sandbox
 
     return sandbox(**arguments)
 
@@ -97,6 +107,7 @@ def _number(keyword: str, help: str, default: int) -> Option:  # noqa: A002 - as
     return Option(keyword, f"--{keyword}", "N", text, type=int, default=default, resolve=as_typed)
 
 
+_PROTECT = Option("protect", "--protect", "FILE", "file of connections never to delete (default: VERSORI_PROTECT)")
 _WORKERS = _number("workers", f"maximum number of concurrent requests, 1 to {settings.MAX_WORKERS}", settings.WORKERS)
 _MAX = _number("max", "maximum number of selected connections; nothing is sent if there are more", settings.MAX_ROWS)
 
@@ -190,7 +201,7 @@ _DECLARATIONS = (
                 resolve=Variables.ids,
                 suggest=_suggest_variables,
             ),
-            Option("protect", "--protect", "FILE", "file of connections never to delete (default: VERSORI_PROTECT)"),
+            _PROTECT,
             _WORKERS,
         ),
         run=_delete,
@@ -216,6 +227,7 @@ _DECLARATIONS = (
                 suggest=_suggest_variables,
             ),
             _YES,
+            _PROTECT,
             _WORKERS,
         ),
         run=_resume,
@@ -223,8 +235,8 @@ _DECLARATIONS = (
     Magic(
         name="versori_form",
         summary="Show a form to see, select, review and delete connections by clicking.",
-        examples=("form = %versori_form", "%versori_form $org"),
-        parameters=(_ORG._replace(nargs="?", default=".", help=f"{_ORG_HELP} (default)"),),
+        examples=("form = %versori_form", "%versori_form $org --max 500"),
+        parameters=(_ORG._replace(nargs="?", default=".", help=f"{_ORG_HELP} (default)"), _MAX),
         run=_form,
     ),
     Magic(

@@ -17,28 +17,35 @@ from versori_magics.presentation.wording import consent_request, deletion_senten
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from versori_magics.cleanup.consent import Consent
     from versori_magics.cleanup.plan import Plan
 
+LIST = "list"  # the answer that shows every row and asks again
 # The last three: a process without stdin, or with one that is closed or cannot be read.
 _NOBODY_ANSWERS = (StdinNotImplementedError, EOFError, RuntimeError, ValueError, OSError)
 
 
-def ask_for_consent(plan: Plan) -> Consent:
-    """Ask a person to agree to a plan, once.
+def ask_for_consent(plan: Plan, show_all: Callable[[], object]) -> Consent:
+    """Ask a person to agree to a plan. Only after ``list``, which shows all rows, is the question asked again.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    show_all : callable
+        () -> None. Shows every row of the plan.
 
     Raises
     ------
     ConsentError
         If anything but the required words was typed, or this environment cannot ask.
     """
-    question = f"{deletion_sentence(plan)}\n{origin(plan)}\n{consent_request(plan)}: "
-    answer = catch(lambda: input(question), *_NOBODY_ANSWERS)
-    if isinstance(answer, Exception):
-        raise ConsentError(
-            f"Cannot ask for confirmation here, so nothing was sent ({len(plan.to_delete):,} to delete).",
-            hint="For an unattended run, review the plan (--dry-run), then add --yes.",
-        )
+    answer = _ask(plan)
+    while answer.strip().lower() == LIST:
+        show_all()
+        answer = _ask(plan)
     consent = typed_consent(plan, answer)
     if consent is None:
         raise ConsentError(
@@ -46,6 +53,17 @@ def ask_for_consent(plan: Plan) -> Consent:
             hint=f"Try again and type: {required_words(plan)}",
         )
     return consent
+
+
+def _ask(plan: Plan) -> str:
+    question = f"{deletion_sentence(plan)}\n{origin(plan)}\n{consent_request(plan)}: "
+    answer = catch(lambda: input(question), *_NOBODY_ANSWERS)
+    if isinstance(answer, Exception):
+        raise ConsentError(
+            f"Cannot ask for confirmation here, so nothing was sent ({len(plan.to_delete):,} to delete).",
+            hint="For an unattended run, review the plan (--dry-run), then add --yes.",
+        )
+    return answer
 
 
 def ask_for_token(server: str) -> Secret:

@@ -31,10 +31,10 @@ class Session:
         self._clients: dict[tuple[Settings, str], Client] = {}
 
     def connect(self, arguments: Mapping[str, str | Secret | None]) -> Settings:
-        """Replace the arguments of the last `connect`, if they are valid."""
+        """Replace the arguments of the last `connect`, if they are valid; open forms and runs keep their clients."""
         settings = resolve_settings(arguments)
         self._arguments = dict(arguments)
-        self.close()
+        self._clients.clear()  # not closed: a form or a run may be using one, which closes when they let go of it
         return settings
 
     def client(self, org: str) -> Client:
@@ -80,7 +80,7 @@ class Session:
         return workflow_for(self.client(org), protect)
 
     def close(self) -> None:
-        """Close every client; the next use creates new ones."""
+        """Close every client, even if it is in use; the next use creates new ones."""
         for client in self._clients.values():
             client.close()
         self._clients.clear()

@@ -33,6 +33,25 @@ def check_number(name: str, value: object, least: int, most: int | None) -> None
         raise ArgumentError(f"{name} must be a whole number {limits}, not {actual}.")
 
 
+def check_flag(name: str, value: object) -> None:
+    """Check that an argument is True or False: ``"False"`` and ``[0]`` are true for Python, but nobody's consent.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the message.
+    value : object
+        The argument.
+
+    Raises
+    ------
+    ArgumentError
+        If it is anything but a bool.
+    """
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{name} must be True or False, not {describe_type(value)}. Nothing was sent.")
+
+
 def check_text(name: str, value: object) -> None:
     """Check that an optional argument is text that is not blank: a blank filter must not mean "everything".
 

@@ -14,10 +14,10 @@ from versori_magics.presentation.limits import CELL_LENGTH, NOTE_LENGTH, OUTPUT_
 from versori_magics.presentation.wording import (
     OUTCOME_WORDS,
     VERDICT_WORDS,
-    breaking_sentence,
     more_rows,
     origin,
     outcome_reason,
+    plan_notes,
     plan_rows_in_order,
     plan_title,
     progress_line,
@@ -123,11 +123,10 @@ def plan_html(plan: Plan, more_hint: str = "") -> str:
     more_hint : str
         Where the reader finds all rows, in the caller's own syntax. Default empty.
     """
-    warnings = [breaking_sentence(plan)] if plan.to_break else []
     rows_to_notice = sum(row.verdict != Verdict.DELETE or row.breaking for row in plan.rows)
     open_rows = rows_to_notice + MIN_OPEN_ROWS
     rows = folded_table(_PLAN_COLUMNS, plan_rows_in_order(plan), _plan_row, open_rows, more_hint)
-    return box(_heading(plan_title(plan), origin(plan), warnings), rows)
+    return box(_heading(plan_title(plan), origin(plan), plan_notes(plan)), rows)
 
 
 def report_html(report: Report, hint: str = "", more_hint: str = "") -> str:

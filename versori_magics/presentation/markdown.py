@@ -13,10 +13,10 @@ from versori_magics.presentation.wording import (
     NO_NAME,
     OUTCOME_WORDS,
     VERDICT_WORDS,
-    breaking_sentence,
     more_rows,
     origin,
     outcome_reason,
+    plan_notes,
     plan_rows_in_order,
     plan_title,
     report_notes,
@@ -43,7 +43,7 @@ _REPLACEMENTS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **_PROTEC
 
 def plan_markdown(plan: Plan) -> str:
     """Return a plan: its counts, what it breaks, then a table of the first rows, those that are kept first."""
-    notes = [note for note in (origin(plan), breaking_sentence(plan)) if note]
+    notes = [origin(plan), *plan_notes(plan)]
     rows = (_plan_row(row) for row in plan_rows_in_order(plan)[:MARKDOWN_ROWS])
     return _document(plan_title(plan), notes, ("Verdict", "Name", "System", "Reason", "Id"), rows, len(plan.rows))
 

@@ -9,10 +9,10 @@ from versori_magics.presentation.wording import (
     NO_NAME,
     OUTCOME_WORDS,
     VERDICT_WORDS,
-    breaking_sentence,
     more_rows,
     origin,
     outcome_reason,
+    plan_notes,
     plan_rows_in_order,
     plan_title,
     report_notes,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TEXT_ROWS = 20  # rows shown of a plan or a report
 
 
-def plan_text(plan: Plan, more_hint: str = "") -> str:
+def plan_text(plan: Plan, more_hint: str = "", max_rows: int | None = TEXT_ROWS) -> str:
     """Return a plan: its counts, what it breaks, then the first rows, those that are kept first.
 
     Parameters
@@ -39,9 +39,11 @@ def plan_text(plan: Plan, more_hint: str = "") -> str:
         The plan.
     more_hint : str
         Where the reader finds all rows, in the caller's own syntax. Default empty.
+    max_rows : int or None
+        Maximum number of rows; None for all. Default 20.
     """
-    rows = [(VERDICT_WORDS[row.verdict], _plan_line(row)) for row in plan_rows_in_order(plan)[:TEXT_ROWS]]
-    notes = [line for line in (origin(plan), breaking_sentence(plan)) if line]
+    rows = [(VERDICT_WORDS[row.verdict], _plan_line(row)) for row in plan_rows_in_order(plan)[:max_rows]]
+    notes = [origin(plan), *plan_notes(plan)]
     return _text(plan_title(plan), notes, rows, len(plan.rows), more_hint)
 
 

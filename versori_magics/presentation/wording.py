@@ -60,6 +60,8 @@ _COUNTED_VERDICTS = {
     Verdict.NOT_FOUND: "not found",
 }
 _NOTHING_SELECTED = "nothing was selected"
+_NAMED_RULES = 5  # of those that match nothing
+_NAMED_ENVIRONMENTS = 3  # of those that a plan breaks
 _MAX_SECONDS = 120  # a longer estimate is shown in minutes
 _MIN_WHOLE_RATE = 10  # rows a second; a lower rate is shown with a decimal
 
@@ -103,6 +105,19 @@ def breaking_sentence(plan: Plan) -> str:
     return f"{subject} breaks {_running_environments(rows)}."
 
 
+def plan_notes(plan: Plan) -> list[str]:
+    """Return the notes on a plan: what it breaks, and the protection rules that match nothing."""
+    notes = [breaking_sentence(plan)] if plan.to_break else []
+    if plan.unmatched_rules:
+        rules = ", ".join(repr(one_line(rule, 80)) for rule in plan.unmatched_rules[:_NAMED_RULES])
+        others = len(plan.unmatched_rules) - _NAMED_RULES
+        more = f" and {others:,} more" if others > 0 else ""
+        verb = "matches" if len(plan.unmatched_rules) == 1 else "match"
+        number = number_of(len(plan.unmatched_rules), "protection rule")
+        notes.append(f"{number} {verb} no connection of the organisation: {rules}{more}. Check the spelling.")
+    return notes
+
+
 def origin(source: Plan | Report) -> str:
     """Return the server and the organisation, and the run of a report."""
     run = f", run {source.run}" if isinstance(source, Report) and source.run else ""
@@ -110,7 +125,7 @@ def origin(source: Plan | Report) -> str:
 
 
 def report_notes(report: Report, hint: str = "") -> list[str]:
-    """Return the notes on a run that did not reach its last row: the reason, and how to finish it.
+    """Return the notes on a run that did not reach its last row, or whose journal is damaged, and how to finish it.
 
     Parameters
     ----------
@@ -124,6 +139,8 @@ def report_notes(report: Report, hint: str = "") -> list[str]:
         notes.append(f"The run ended early: {report.stopped}.")
     elif report.run and not report.ended:
         notes.append("The run has not ended: it was interrupted or is still running.")
+    if report.damage:
+        notes.append(report.damage)
     return [*notes, hint] if hint else notes
 
 
@@ -170,6 +187,8 @@ def _pace(progress: RunProgress, left: int) -> str:
     """Return the rate of a run and its remaining time, or the reason why it sends nothing."""
     if progress.is_stopping:
         return "stopping: nothing more is sent"
+    if progress.is_scanning:
+        return "finding out again who uses them"
     if progress.pause_left:
         return f"the platform asks to wait {progress.pause_left:.0f} s"
     rate = progress.done / progress.seconds if progress.seconds else 0.0
@@ -197,14 +216,23 @@ def deletion_sentence(plan: Plan) -> str:
 def _single_deletion(row: PlanRow) -> str:
     name, system = one_line(row.name or NO_NAME, 80), one_line(row.system or "no system", 60)
     usage = f"it is used by {one_line(row.used_by, 200)}" if row.in_use else "nobody uses it"
-    return f"Delete {name!r} ({system}, {row.id}): {usage}."
+    breaks = f" This breaks {_running_environments([row])}." if row.breaking else ""
+    return f"Delete {name!r} ({system}, {row.id}): {usage}.{breaks}"
 
 
 def consent_request(plan: Plan) -> str:
     """Return the request for the words that a person has to type to agree."""
     words = required_words(plan)
-    return "Delete it? y/N" if words == "y" else f"Type {words} to continue, anything else to stop"
+    if words == "y":
+        return "Delete it? y/N"
+    return f"Type {words} to continue, list to see every row, anything else to stop"
 
 
 def _running_environments(rows: Iterable[PlanRow]) -> str:
-    return number_of(sum(row.running for row in rows), "running environment")
+    """Return the number and the first names of the environments; one with several connections counts once."""
+    names = {id_: name for row in rows for id_, name in row.running_environments.items()}
+    if not names:
+        return "no running environment"
+    first = ", ".join(one_line(name, 80) for name in list(names.values())[:_NAMED_ENVIRONMENTS])
+    more = f" and {len(names) - _NAMED_ENVIRONMENTS:,} more" if len(names) > _NAMED_ENVIRONMENTS else ""
+    return f"{number_of(len(names), 'running environment')}: {first}{more}"

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -105,6 +106,7 @@ def test_secrets_are_compared_by_value_but_never_equal_a_text() -> None:
     assert Secret(VALUE).reveal() == VALUE
     assert Secret(VALUE)
     assert not Secret("")
+    assert not Secret(" \n")
 
 
 # Valid tokens
@@ -151,6 +153,26 @@ def test_rejected_token_is_not_in_the_local_variables_of_a_traceback() -> None:
     frames = [frame for frame in captured.stack if frame.filename.endswith("/api/auth.py")]
     assert frames
     assert VALUE not in "".join(str(frame.locals) for frame in frames)
+
+
+@pytest.mark.parametrize("token", [VALUE.encode(), [VALUE], {"token": VALUE}, 12345678, Path(VALUE)])
+@pytest.mark.parametrize("given_as", [lambda token: token, Secret])
+def test_token_that_is_not_text_is_rejected_without_being_shown(
+    token: object, given_as: Callable[[object], object]
+) -> None:
+    with pytest.raises(SettingsError, match=f"must be text, but its type is {type(token).__name__}") as caught:
+        parse_token(given_as(token))
+    captured = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in captured.stack if frame.filename.endswith("/api/auth.py")]
+    assert frames
+    assert VALUE not in "".join(str(frame.locals) for frame in frames) + str(caught.value) + repr(vars(caught.value))
+
+
+def test_secret_of_something_else_than_text_keeps_only_its_type() -> None:
+    secret = Secret([VALUE])
+    assert (secret.wrong_type, secret.reveal(), bool(secret)) == ("list", "", True)
+    assert secret != Secret("")
+    assert Secret.of(secret) is secret
 
 
 @pytest.mark.parametrize("token", ["", "   ", "\r\n"])

@@ -1,24 +1,33 @@
 import base64
 import contextlib
+import copy
 import itertools
 import json
+import os
+import pickle
 import signal
 import socket
 import threading
 import traceback
+import warnings
+import zlib
 from collections.abc import Callable
 from typing import Any
 
+import httpx
+import jwt
 import pytest
 from support import hostile_platform as h
 from support.clients import FastClock
 from support.hostile_platform import HostilePlatform, world
 
 from versori_magics.api import client as client_module
+from versori_magics.api import sender as sender_module
 from versori_magics.api import transport_pool as transport_module
 from versori_magics.api.auth import Secret
 from versori_magics.api.client import Client
 from versori_magics.api.clock import Clock
+from versori_magics.api.masking import TokenMask
 from versori_magics.api.retry import RetryPolicy
 from versori_magics.errors import (
     ApiError,
@@ -123,8 +132,9 @@ def test_invalid_id_is_never_sent(platform: HostilePlatform, client_of: Maker, b
     for call in (client.connection, client.delete, client.activations):
         with pytest.raises(PlatformError, match="is not a ULID"):
             call(bad)
-    with pytest.raises(PlatformError, match="is not a ULID"):
-        client.environment_connections(UNKNOWN_ID, bad)
+    for call_with_two in (client.environment_connections, client.activation):
+        with pytest.raises(PlatformError, match="is not a ULID"):
+            call_with_two(UNKNOWN_ID, bad)
     assert platform.requests == []
 
 
@@ -241,7 +251,7 @@ def test_response_with_broken_compression_is_incomplete(
     platform: HostilePlatform, client_of: Maker, connection_id: str
 ) -> None:
     platform.on("*", "", h.gzip(broken=True), times=9)
-    with pytest.raises(TransportError, match="DecodingError") as caught:
+    with pytest.raises(TransportError, match="the gzip compression of the body is broken") as caught:
         client_of(platform).connection(connection_id)
     assert caught.value.sent
     assert caught.value.attempts == 4
@@ -273,8 +283,8 @@ def test_headers_that_arrive_too_slowly_are_abandoned(
     platform: HostilePlatform, client_of: Maker, connection_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.on("DELETE", "", h.drip(0.1))
-    for name in ("DELETE_SECONDS", "CONNECT_SECONDS"):
-        monkeypatch.setattr(client_module, name, 0.2)
+    monkeypatch.setattr(client_module, "DELETE_SECONDS", 0.2)
+    monkeypatch.setattr(sender_module, "CONNECT_SECONDS", 0.2)
     monkeypatch.setattr(transport_module, "WATCH_SECONDS", 0.1)
     with pytest.raises(TransportError, match="took longer than") as caught:
         client_of(platform, clock=Clock()).delete(connection_id)
@@ -287,9 +297,9 @@ def test_body_that_is_too_long_is_abandoned(
     platform: HostilePlatform, client_of: Maker, connection_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     length = len(json.dumps(platform.world.connections[connection_id].json()))
-    monkeypatch.setattr(client_module, "BODY_LIMIT", length)
+    monkeypatch.setattr(sender_module, "BODY_LIMIT", length)
     assert client_of(platform).connection(connection_id).id == connection_id
-    monkeypatch.setattr(client_module, "BODY_LIMIT", length - 1)
+    monkeypatch.setattr(sender_module, "BODY_LIMIT", length - 1)
     with pytest.raises(TransportError, match=f"longer than {length - 1} bytes"):
         client_of(platform, policy=RetryPolicy(sends=1)).connection(connection_id)
 
@@ -297,10 +307,83 @@ def test_body_that_is_too_long_is_abandoned(
 def test_length_of_a_body_is_limited_after_decompression(
     platform: HostilePlatform, client_of: Maker, connection_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "BODY_LIMIT", 10_000)
+    monkeypatch.setattr(sender_module, "BODY_LIMIT", 10_000)
     platform.on("GET", "", h.gzip(" " * 5_000_000), times=9)
     with pytest.raises(TransportError, match="longer than 10,000 bytes"):
         client_of(platform, policy=RetryPolicy(sends=1)).connection(connection_id)
+
+
+@pytest.mark.parametrize("encodings", ["gzip, gzip", "br", "gzip, identity, gzip", "deflate"])
+@pytest.mark.parametrize("method", ["connection", "delete"])
+def test_body_with_any_encoding_but_one_gzip_is_an_error_that_leaves_the_result_open(
+    platform: HostilePlatform, client_of: Maker, connection_id: str, encodings: str, method: str
+) -> None:
+    bomb = zlib.compress(zlib.compress(bytes(10_000_000), wbits=31), wbits=31)
+    platform.on("*", "", h.answer(409, bomb, {"Content-Encoding": encodings}), times=9)
+    with pytest.raises(TransportError, match=r"content encoding.*(only one gzip|was not asked for)") as caught:
+        getattr(client_of(platform), method)(connection_id)
+    assert caught.value.sent
+
+
+def test_encoding_of_a_deletions_empty_response_does_not_matter(
+    platform: HostilePlatform, client_of: Maker, connection_id: str
+) -> None:
+    platform.on("DELETE", "", h.answer(204, headers={"Content-Encoding": "br"}, do=True))
+    client_of(platform).delete(connection_id)
+    assert platform.deleted == {connection_id}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "HTTP/1.1 200 OK\r\n" + f"X-Long: {'x' * 1_000_000}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n" + "X-Many: x\r\n" * 100_000 + "\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + "1" * 1_000_000,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;" + "x" * 1_000_000,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + "X: y\r\n" * 100_000,
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: gzip, chunked\r\n\r\n{}",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\x00\r\nA\x00: b\r\n\r\n",
+        "",
+    ],
+    ids=lambda head: head[17:60],
+)
+def test_malformed_or_endless_head_of_a_response_is_an_error_that_leaves_the_result_open(
+    platform: HostilePlatform, client_of: Maker, connection_id: str, head: str
+) -> None:
+    platform.on("DELETE", "", h.Fault("head", raw=head.encode(), end="close"))
+    with pytest.raises(TransportError, match="No complete response") as caught:
+        client_of(platform).delete(connection_id)
+    assert caught.value.sent
+    assert len(str(caught.value)) < 500
+    platform.wait_for(lambda: platform.open_connections == 0)
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 300,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 99,
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 99,
+    ],
+    ids=["chunks", "100", "103"],
+)
+def test_response_that_never_ends_is_abandoned(
+    platform: HostilePlatform,
+    client_of: Maker,
+    connection_id: str,
+    endless: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform.on("DELETE", "", h.Fault("endless", raw=endless, per_byte=0.001, end="close"))
+    monkeypatch.setattr(client_module, "DELETE_SECONDS", 0.2)
+    monkeypatch.setattr(sender_module, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(transport_module, "WATCH_SECONDS", 0.1)
+    with pytest.raises(TransportError, match="took longer than") as caught:
+        client_of(platform, clock=Clock()).delete(connection_id)
+    assert caught.value.sent
+    platform.wait_for(lambda: platform.open_connections == 0)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -464,6 +547,7 @@ def test_no_error_contains_the_token_or_another_error(
         client.systems,
         client.projects,
         lambda: client.activations(connection_id),
+        lambda: client.activation(connection_id, connection_id),
         lambda: client.environment_connections(connection_id, connection_id),
         lambda: client.end_users("x"),
     ]
@@ -549,8 +633,52 @@ def test_interrupt_during_a_request_does_not_contain_the_token(
     assert caught.value.__context__ is None
     assert platform.token not in traceback_of(caught.value)
     # No frame of httpx may be left, because some of them contain the headers.
-    assert traceback.extract_tb(caught.value.__traceback__)[-1].filename == client_module.__file__
+    assert traceback.extract_tb(caught.value.__traceback__)[-1].filename == sender_module.__file__
     platform.wait_for(lambda: platform.in_flight == 0)
+
+
+class BrokenTransport(httpx.BaseTransport):
+    """Raises an error whose frame and text contain the token."""
+
+    def __init__(self, error_type: type[BaseException]) -> None:
+        self.error_type = error_type
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        authorization = request.headers["Authorization"]
+        raise self.error_type(authorization)
+
+
+@pytest.mark.parametrize(
+    "error_type", [KeyError, AssertionError, TypeError, MemoryError, UnicodeError, httpx.ReadError]
+)
+def test_any_error_of_the_transport_leaves_the_result_open_and_does_not_contain_the_token(
+    platform: HostilePlatform, client_of: Maker, error_type: type[Exception]
+) -> None:
+    client = client_of(platform, token=Secret(platform.token), transport=BrokenTransport(error_type))
+    error = error_of(lambda: client.delete(UNKNOWN_ID))
+    assert isinstance(error, TransportError)
+    assert error.sent
+    assert error_type.__name__ in error.message
+    assert error.__context__ is None
+    assert platform.token not in traceback_of(error) + repr(vars(error))
+
+
+@pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_any_interrupt_of_a_request_is_raised_again_without_the_frames_of_the_transport(
+    platform: HostilePlatform, client_of: Maker, error_type: type[BaseException]
+) -> None:
+    class InterruptedTransport(BrokenTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            try:
+                return BrokenTransport(KeyError).handle_request(request)
+            except KeyError:
+                raise self.error_type  # noqa: B904 - in the context of an error that contains the token
+
+    client = client_of(platform, token=Secret(platform.token), transport=InterruptedTransport(error_type))
+    with pytest.raises(error_type) as caught:
+        client.delete(UNKNOWN_ID)
+    assert caught.value.__context__ is None
+    assert platform.token not in traceback_of(caught.value)
 
 
 def test_short_word_that_is_used_as_a_token_is_not_masked_in_messages(
@@ -561,16 +689,70 @@ def test_short_word_that_is_used_as_a_token_is_not_masked_in_messages(
         client_of(platform, token="not").connection(UNKNOWN_ID)
 
 
-def test_data_that_contains_the_token_is_not_changed(platform: HostilePlatform, client_of: Maker) -> None:
+ECHOES: dict[str, Callable[[str], str]] = {
+    "JSON codes": lambda token: "".join(f"\\u{ord(char):04x}" for char in token),
+    "base64 of the header": lambda token: base64.b64encode(f"Bearer {token}".encode()).decode(),
+    "URL": lambda token: "".join(f"%{ord(char):02X}" for char in token),
+    "HTML": lambda token: "".join(f"&#{ord(char)};" for char in token),
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("method", ["connection", "delete"])
+def test_token_that_the_server_repeats_in_an_encoded_form_is_masked(
+    platform: HostilePlatform, client_of: Maker, connection_id: str, echo: str, method: str
+) -> None:
+    encoded = ECHOES[echo](platform.token)
+    faults = [
+        h.answer(401, f'{{"code": "{encoded}", "message": "{encoded} is wrong", "details": {{"a": ["{encoded}"]}}}}'),
+        h.error(409, message="x" * 1_950 + encoded, fields=[{"field": encoded, "message": encoded}]),
+        h.answer(502, f"<title>{encoded}</title>", {"Content-Type": f"text/{encoded}"}),
+        h.answer(500, encoded),
+        h.redirect(f"https://login.example/{encoded}"),
+        h.answer(200, "{}", {"Content-Encoding": platform.token}),
+        h.Fault("status line", do=False, raw=f"HTTP/1.1 {encoded}\r\n\r\n".encode(), end="close"),
+        h.Fault("header line", do=False, raw=f"HTTP/1.1 200 OK\r\n{encoded}\r\n\r\n".encode(), end="close"),
+    ]
+    mask = TokenMask(Secret(platform.token))
+    client = client_of(platform, token=Secret(platform.token), policy=RetryPolicy(sends=1))
+    for fault in faults:
+        platform.on("*", "", fault)
+        error = error_of(lambda: getattr(client, method)(connection_id))
+        assert error is not None
+        for text in (traceback_of(error), str(error), repr(error), str(vars(error))):
+            assert not mask.is_needed(text)
+            assert encoded[:24] not in text
+
+
+def test_token_is_masked_in_every_text_that_is_read(platform: HostilePlatform, client_of: Maker) -> None:
     platform.reset(world())
+    echo = ECHOES["JSON codes"](platform.token)
     connection_id = platform.world.add(name=f"named {platform.token}")
-    assert client_of(platform).connection(connection_id).name == f"named {platform.token}"
+    other_id = platform.world.add(name=f"called {echo} & co")
+    listing = client_of(platform).connections()
+    assert {item.id: item.name for item in listing.items} == {
+        connection_id: "named ***",
+        other_id: "called *** & co",
+    }
+    assert client_of(platform).connection(connection_id).name == "named ***"
+
+
+def test_data_without_the_token_is_not_changed(platform: HostilePlatform, client_of: Maker) -> None:
+    platform.reset(world())
+    name = 'a "quoted" \\u0041 %41 &amp; \U0001f6d2 name'
+    connection_id = platform.world.add(name=name)
+    assert client_of(platform).connection(connection_id).name == name
 
 
 def test_client_does_not_show_the_token(platform: HostilePlatform, client_of: Maker) -> None:
     client = client_of(platform)
     assert repr(client) == f"Client('{platform.url}', '{platform.organisation}', ***, auth='bearer')"
-    assert platform.token not in repr(client) + str(client) + str(vars(client)) + str(vars(client._pool))
+    sender = client._sender
+    for holder in (client, sender, sender._pool, sender._mask, sender._auth):
+        assert platform.token not in repr(holder) + str(holder) + str(vars(holder))
+    for copying in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError):
+            copying(client)
 
 
 def test_credential_data_is_never_shown(platform: HostilePlatform, client_of: Maker, connection_id: str) -> None:
@@ -660,6 +842,65 @@ def test_client_can_be_used_from_many_threads(platform: HostilePlatform, client_
     platform.verify()
 
 
+@pytest.mark.parametrize(
+    "surplus", ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]
+)
+@pytest.mark.parametrize("first", ["204 No Content\r\n\r\n", "404 Not Found\r\nContent-Length: 2\r\n\r\n{}"])
+def test_surplus_response_to_one_request_is_not_taken_for_the_response_to_the_next(
+    platform: HostilePlatform, client_of: Maker, first: str, surplus: str
+) -> None:
+    platform.reset(world(free=2))
+    answered_twice, refused = platform.world.free
+    twice = h.Fault("twice", do=False, raw=f"HTTP/1.1 {first}{surplus}".encode())
+    platform.script = {answered_twice: [twice], refused: [h.error(409, message="connection is in use")] * 2}
+    client = client_of(platform)
+    with contextlib.suppress(NotFoundError):
+        client.delete(answered_twice)
+    with pytest.raises(TransportError, match="a response came before the request") as caught:
+        client.delete(refused)
+    assert caught.value.sent
+    with pytest.raises(ApiError, match="connection is in use"):
+        client.delete(refused)
+    platform.wait_for(lambda: platform.open_connections == 1)  # the shifted connection is not used again
+
+
+def test_text_after_a_deletions_empty_response_is_not_taken_for_the_next_response(
+    platform: HostilePlatform, client_of: Maker
+) -> None:
+    platform.reset(world(free=2))
+    first, second = platform.world.free
+    raw = b'HTTP/1.1 204 No Content\r\nContent-Length: 22\r\n\r\n{"message": "deleted"}'
+    platform.script = {first: [h.Fault("body of a 204", raw=raw)], second: [h.error(409)]}
+    client = client_of(platform)
+    client.delete(first)
+    with pytest.raises(TransportError, match="No complete response") as caught:
+        client.delete(second)
+    assert caught.value.sent
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this operating system cannot fork")
+def test_parent_and_child_process_do_not_share_a_socket(platform: HostilePlatform, client_of: Maker) -> None:
+    platform.reset(world(free=2))
+    kept, refused = platform.world.free
+    platform.script = {refused: [h.error(409, message="connection is in use")]}
+    client = client_of(platform)
+    client.connection(kept)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # later versions of Python warn of a fork beside threads
+        child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        error = error_of(lambda: client.delete(refused))
+        os._exit(getattr(error, "status", 0) % 256)
+    client.connection(kept)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 409 % 256
+    client.connection(kept)
+    first, *_, last = platform.requests
+    (from_child,) = platform.deletes
+    assert first.connection == last.connection != from_child.connection
+
+
 def test_socket_is_reused(platform: HostilePlatform, client_of: Maker, connection_id: str) -> None:
     client = client_of(platform)
     for _ in range(5):
@@ -695,7 +936,7 @@ def test_projects_have_their_environments(platform: HostilePlatform, client_of: 
     platform.verify()
 
 
-@pytest.mark.parametrize("body", ["{}", '{"projects": null}'])
+@pytest.mark.parametrize("body", ["{}", '{"items": []}'])
 def test_response_without_a_list_of_projects_is_an_error(
     platform: HostilePlatform, client_of: Maker, body: str
 ) -> None:
@@ -726,3 +967,28 @@ def test_activations_name_their_end_user_and_connections(platform: HostilePlatfo
     assert (activation.user.external_id, activation.user.display_name) == ("customer-0", "Customer 0")
     assert [reference.id for reference in activation.connections or ()] == platform.world.dynamic
     platform.verify()
+
+
+def test_list_of_projects_or_activations_that_is_null_is_empty(platform: HostilePlatform, client_of: Maker) -> None:
+    platform.on("GET", "/projects$", h.answer(200, '{"projects": null}'))
+    platform.on("GET", "/activations$", h.answer(200, "null"))
+    assert client_of(platform).projects() == []
+    assert client_of(platform).activations(UNKNOWN_ID) == []
+
+
+# The token
+
+
+@pytest.mark.parametrize(
+    ("claims", "subject"), [({"sub": "customer-1"}, "customer-1"), ({"sub": ""}, ""), ({}, ""), ({"sub": None}, "")]
+)
+def test_client_tells_the_subject_of_a_jwt(
+    platform: HostilePlatform, client_of: Maker, claims: dict[str, Any], subject: str
+) -> None:
+    token = jwt.encode(claims, "a-key-for-tests-that-is-long-enough", algorithm="HS256")
+    assert client_of(platform, token=token).token_subject == subject
+
+
+def test_token_that_is_not_a_jwt_has_no_subject(platform: HostilePlatform, client_of: Maker) -> None:
+    assert client_of(platform).token_subject == ""
+    assert client_of(platform, token="a.b.c").token_subject == ""

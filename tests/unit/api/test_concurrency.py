@@ -1,11 +1,12 @@
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from versori_magics.api.concurrency import map_concurrently, run_in_threads
+from versori_magics.api.concurrency import call_in_thread, map_concurrently, start_threads, wait_for_threads
+from versori_magics.errors import VersoriError
 
 
 @settings(deadline=None, max_examples=50)
@@ -91,9 +92,9 @@ def test_interrupt_sets_the_stop_event_and_propagates(monkeypatch: pytest.Monkey
     assert processed == [0]
 
 
-def test_run_in_threads_returns_when_all_threads_have_ended() -> None:
+def test_wait_returns_when_all_threads_have_ended() -> None:
     names: list[str] = []
-    run_in_threads(lambda: names.append(threading.current_thread().name), 5)
+    assert wait_for_threads(start_threads(lambda: names.append(threading.current_thread().name), 5))
     assert sorted(names) == [f"versori-{number}" for number in range(5)]
 
 
@@ -105,7 +106,7 @@ def test_keep_waiting_can_end_the_wait_before_the_threads_end() -> None:
         threads.append(threading.current_thread())
         release.wait(30)
 
-    run_in_threads(work, 2, keep_waiting=lambda: next(answers))
+    assert not wait_for_threads(start_threads(work, 2), keep_waiting=lambda: next(answers))
     assert next(answers, "called three times") == "called three times"
     assert any(thread.is_alive() for thread in threads)
     release.set()
@@ -124,6 +125,58 @@ def test_keep_waiting_is_called_until_the_threads_end() -> None:
             release.set()
         return True
 
-    run_in_threads(lambda: was_released.append(release.wait(30)), 1, keep_waiting)
+    wait_for_threads(start_threads(lambda: was_released.append(release.wait(30)), 1), keep_waiting)
     assert was_released == [True]
     assert calls >= 2
+
+
+# A call in a thread.
+
+
+def test_result_of_a_call_in_a_thread_is_returned_and_its_error_is_raised() -> None:
+    assert call_in_thread(lambda: threading.current_thread().name, lambda: True) == "versori-0"
+    with pytest.raises(ZeroDivisionError):
+        call_in_thread(lambda: 1 // 0, lambda: True)
+
+
+def test_result_of_a_call_that_nobody_waits_for_is_ignored() -> None:
+    release = threading.Event()
+    assert call_in_thread(lambda: release.wait(30), lambda: False) is None
+    release.set()
+
+
+# Threads that cannot be started.
+
+
+@pytest.fixture
+def limit_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return a function after which only so many further threads can be started."""
+    start = threading.Thread.start
+
+    def limit(count: int) -> None:
+        left = iter(range(count))
+
+        def start_or_fail(thread: threading.Thread) -> None:
+            if next(left, None) is None:
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start_or_fail)
+
+    return limit
+
+
+@pytest.mark.parametrize("available", [1, 3])
+def test_fewer_threads_do_all_the_work_if_no_more_can_be_started(
+    limit_threads: Callable[[int], None], available: int
+) -> None:
+    limit_threads(available)
+    assert map_concurrently(lambda item: item * 2, range(50), 8) == [item * 2 for item in range(50)]
+
+
+def test_look_up_without_any_thread_is_an_error_that_says_so(limit_threads: Callable[[int], None]) -> None:
+    limit_threads(0)
+    for call in (lambda: map_concurrently(str, [1], 8), lambda: call_in_thread(str, lambda: True)):
+        with pytest.raises(VersoriError, match="the operating system allows this process no further thread"):
+            call()
+    assert map_concurrently(str, [], 8) == []

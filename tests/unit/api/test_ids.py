@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ulid import ULID
 
 from versori_magics.api.ids import canonical_ulid, parse_ulid
 from versori_magics.errors import SettingsError
@@ -12,6 +13,16 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 @pytest.mark.parametrize("text", [ID, ID.lower(), ID[:13].lower() + ID[13:]])
 def test_ulid_is_returned_in_upper_case(text: str) -> None:
     assert canonical_ulid(text) == ID
+
+
+def test_ulid_in_lower_case_is_accepted_with_every_release_of_python_ulid(monkeypatch: pytest.MonkeyPatch) -> None:
+    def from_str(text: str) -> ULID:
+        if not text.isupper():  # as releases before 4.1
+            raise ValueError(text)
+        return ULID()
+
+    monkeypatch.setattr(ULID, "from_str", from_str)
+    assert canonical_ulid(ID.lower()) == ID
 
 
 @pytest.mark.parametrize("text", ["0" * 26, "7" + "Z" * 25])

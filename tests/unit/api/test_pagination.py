@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ Maker = Callable[..., Client]
 
 @dataclass
 class Page:
-    items: list[Any] | None
+    items: list[Any] | msgspec.UnsetType | None
     next: str | None = None
     total_count: int | None = None
 
@@ -70,8 +71,15 @@ def test_empty_page_does_not_end_the_list() -> None:
 
 def test_empty_list_is_complete() -> None:
     assert listing_of([Page([], None, 0)]) == Listing([], confirmed=True)
-    assert listing_of([Page(None, None, 0)]) == Listing([], confirmed=True)
+    assert listing_of([Page(msgspec.UNSET, None, 0)]) == Listing([], confirmed=True)
     assert listing_of([Page([], None, None)]) == Listing([], confirmed=False)
+
+
+def test_list_that_is_null_is_an_empty_page() -> None:
+    assert listing_of([Page(None, None, None)]) == Listing([], confirmed=False)
+    assert listing_of([Page(None, "1", 1), Page([1], None, 1)]) == Listing([1], confirmed=True)
+    with pytest.raises(IncompleteError, match="counts 5, but its pages contained 0"):
+        listing_of([Page(None, None, 5)])
 
 
 def test_duplicate_keeps_its_first_position_and_its_latest_value() -> None:
@@ -215,10 +223,10 @@ def test_empty_pages_are_followed_up_to_the_limit() -> None:
 @pytest.mark.parametrize(
     ("pages", "number"),
     [
-        ([Page(None, None, None)], 1),
-        ([Page(None, None, 5)], 1),
-        ([Page(None, "1", 0), Page([1], None, 1)], 1),
-        ([Page([1], "1", None), Page(None, None, None)], 2),
+        ([Page(msgspec.UNSET, None, None)], 1),
+        ([Page(msgspec.UNSET, None, 5)], 1),
+        ([Page(msgspec.UNSET, "1", 0), Page([1], None, 1)], 1),
+        ([Page([1], "1", None), Page(msgspec.UNSET, None, None)], 2),
     ],
 )
 def test_page_without_a_list_of_items_is_not_an_empty_page(pages: list[Page], number: int) -> None:
@@ -386,7 +394,7 @@ def test_page_that_fails_at_first_is_requested_again(platform: HostilePlatform, 
     assert len(platform.requests) == 6
 
 
-@pytest.mark.parametrize("change", [{"totalCount": 31}, {"items": None}, {"items": []}, {"next": "x", "items": None}])
+@pytest.mark.parametrize("change", [{"totalCount": 31}, {"items": None}, {"items": []}, {"next": "", "items": None}])
 def test_list_that_stays_incomplete_is_an_error(
     platform: HostilePlatform, client_of: Maker, change: dict[str, Any]
 ) -> None:
@@ -452,4 +460,15 @@ def test_end_users_are_listed_page_by_page(platform: HostilePlatform, client_of:
     assert [user.id for user in users] == list(platform.world.users)
     assert [user.external_id for user in client_of(platform).end_users("customer-49")] == ["customer-49"]
     assert [request.query.get("after") is None for request in platform.requests] == [True, False, False, True]
+    platform.verify()
+
+
+def test_list_of_end_users_that_is_cut_is_asked_for_again_with_a_page_size(
+    platform: HostilePlatform, client_of: Maker
+) -> None:
+    platform.reset(world(dynamic=50, page_limit_error=100))
+    without_cursor = h.edit(lambda body: {key: value for key, value in body.items() if key != "next"})
+    platform.decide = lambda request: None if "first" in request.query else without_cursor
+    assert [user.id for user in client_of(platform).end_users()] == list(platform.world.users)
+    assert platform.requests[-1].query == {"first": "100"}
     platform.verify()

@@ -12,6 +12,7 @@ from versori_magics.api.retry import (
     is_transient,
     may_have_another_turn,
     may_have_succeeded,
+    may_still_be_carried_out,
     requested_pause,
 )
 from versori_magics.errors import ApiError, IncompleteError, NotFoundError, PlatformError, TransportError
@@ -139,10 +140,11 @@ def test_retry_after_of_an_error_that_is_not_retried_is_ignored() -> None:
         (REFUSED, False),
         (PlatformError("something"), True),
         (IncompleteError("short"), True),
-        # The platform itself answered.
-        (api_error(500), False),
-        (api_error(501), False),
-        (api_error(503), False),
+        # The platform failed, perhaps after it had deleted the connection.
+        (api_error(500), True),
+        (api_error(501), True),
+        (api_error(503), True),
+        # The platform refused.
         (api_error(404), False),
         (api_error(409), False),
         # A gateway does not know what happened behind it, whatever its body.
@@ -171,6 +173,26 @@ def test_failed_delete_may_have_succeeded_unless_the_response_proves_otherwise(
     failure: PlatformError, expected: bool
 ) -> None:
     assert may_have_succeeded(failure) is expected
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (DROPPED, True),
+        (REFUSED, False),
+        (PlatformError("something"), True),
+        # The platform has finished with the request.
+        *((api_error(status), False) for status in (404, 409, 429, 500, 501, 503)),
+        # A gateway does not wait for the platform.
+        *((api_error(status), True) for status in (408, 502, 504)),
+        *((api_error(status, documented=False), True) for status in (200, 302, 408, 500, 502, 503, 504)),
+        *((api_error(status, documented=False), False) for status in (400, 404, 409, 429)),
+    ],
+)
+def test_failed_delete_may_still_be_carried_out_unless_the_platform_has_finished_with_it(
+    failure: PlatformError, expected: bool
+) -> None:
+    assert may_still_be_carried_out(failure) is expected
 
 
 @pytest.mark.parametrize(

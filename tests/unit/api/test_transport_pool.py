@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+import warnings
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
 
 import httpx
 import pytest
@@ -200,3 +204,81 @@ def test_proxy_is_not_used_for_an_exempt_server(monkeypatch: pytest.MonkeyPatch,
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, exempt)
     open_pool("https://platform.example").close()
+
+
+# A process that forks
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this operating system cannot fork")
+
+
+def in_child(action: Callable[[], object]) -> str:
+    """Return what `action` returns in a forked child, as text; empty if it fails or takes five seconds."""
+    read_end, write_end = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # later versions of Python warn of a fork beside threads
+        child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(5)
+        try:
+            os.write(write_end, str(action()).encode())
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end) as reader:
+        text = reader.read()
+    os.waitpid(child, 0)
+    return text
+
+
+def transport_used_by(pool: TransportPool, transports: list[FakeTransport]) -> int:
+    with pool.acquire(9) as transport:
+        return transports.index(cast("FakeTransport", transport))
+
+
+@needs_fork
+def test_child_process_does_not_use_the_connections_of_its_parent(
+    pool: TransportPool, transports: list[FakeTransport]
+) -> None:
+    assert transport_used_by(pool, transports) == 0
+    assert in_child(lambda: transport_used_by(pool, transports)) == "1"
+    assert transport_used_by(pool, transports) == 0
+    assert not transports[0].is_closed
+
+
+@needs_fork
+def test_connection_that_is_in_use_at_the_fork_is_not_used_again_by_the_child(
+    pool: TransportPool, transports: list[FakeTransport]
+) -> None:
+    def finish_and_use_again() -> int:
+        request.close()
+        return transport_used_by(pool, transports)
+
+    with ExitStack() as request:
+        request.enter_context(pool.acquire(9))
+        assert in_child(finish_and_use_again) == "1"
+    assert transport_used_by(pool, transports) == 0
+
+
+@needs_fork
+def test_child_process_can_send_although_another_thread_held_the_lock_at_the_fork(
+    pool: TransportPool, transports: list[FakeTransport]
+) -> None:
+    with pool._lock:
+        assert in_child(lambda: transport_used_by(pool, transports)) == "0"
+
+
+@needs_fork
+def test_requests_of_a_child_process_are_watched_although_the_watcher_stayed_with_its_parent(
+    pool: TransportPool, transports: list[FakeTransport], clock: ManualTime
+) -> None:
+    def overdue_request_is_closed() -> bool:
+        with pool.acquire(5):
+            clock.now += 6
+            wait_until(lambda: transports[-1].is_closed)
+        return True
+
+    with pool.acquire(9):
+        assert pool._is_watched
+        assert in_child(overdue_request_is_closed) == "True"
+        assert not transports[0].is_closed

@@ -1,9 +1,12 @@
+import errno
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,16 +20,19 @@ from support.cleanup_examples import (
     make_executor,
     make_id,
     make_plan,
+    make_platform,
     make_row,
+    make_usage,
     plan_of,
     refused,
 )
 
 from versori_magics.cleanup.journal import Journal, find_journal, is_under_way, list_journals, read_journal
+from versori_magics.cleanup.journal_file import verify_content
 from versori_magics.cleanup.plan import Plan, Verdict
 from versori_magics.cleanup.records import Outcome, RowOutcome
 from versori_magics.cleanup.report import Report
-from versori_magics.cleanup.run import find_unfinished_run
+from versori_magics.cleanup.run import RunOptions, find_unfinished_run, start_run
 from versori_magics.errors import JournalError
 from versori_magics.next_step import Action, NextStep
 
@@ -65,15 +71,26 @@ def test_journal_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_journal_begins_with_the_plan_and_every_planned_row(tmp_path: Path) -> None:
-    plan = make_plan(make_row(1, used_by="Orders", updated_at="then"), make_row(2), breaking=(make_id(1),))
+    plan = make_plan(make_row(1, usage=make_usage("static"), updated_at="then"), make_row(2), breaking=(make_id(1),))
     begin(tmp_path, plan).close()
     header, *rows = [json.loads(line) for line in journal_path(tmp_path).read_bytes().splitlines()]
     assert header["record"] == "header"
-    assert (header["run"], header["digest"], header["rows"]) == (RUN, plan.digest, 2)
+    assert (header["run"], header["digest"], header["ids"]) == (RUN, plan.digest, [make_id(1), make_id(2)])
     assert (header["server"], header["organisation"]) == (plan.server, plan.organisation)
     assert header["breaking"] == [make_id(1)]
     assert [row["row"]["id"] for row in rows] == [make_id(1), make_id(2)]
-    assert rows[0]["row"]["used_by"] == "Orders"
+    assert rows[0]["row"]["usage"]["uses"][0]["environment_id"] == "E1"
+
+
+def test_journal_says_who_agreed_and_how_and_which_rules_protected(tmp_path: Path) -> None:
+    plan = make_plan(make_row(1), protection=("name: *live*", make_id(9)))
+    journal = Journal.create(tmp_path, plan, "typed by anna")
+    assert journal is not None
+    journal.record_resume("in advance by ben")
+    journal.close()
+    header, _, resumed = [json.loads(line) for line in journal_path(tmp_path).read_bytes().splitlines()]
+    assert (header["agreed"], header["protection"]) == ("typed by anna", ["name: *live*", make_id(9)])
+    assert resumed["agreed"] == "in advance by ben"
 
 
 def test_plan_has_only_one_journal(tmp_path: Path) -> None:
@@ -109,11 +126,14 @@ def test_unknown_run_is_an_error(tmp_path: Path, run: str) -> None:
             use(tmp_path, run)
 
 
-def test_file_of_another_type_or_a_newer_version_is_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
+def test_file_of_another_type_or_version_is_not_read(tmp_path: Path) -> None:
+    path = journal_path(tmp_path)
     content = write_example(tmp_path)
-    path.write_bytes(content.replace(b'"format":1', b'"format":2'))
+    path.write_bytes(content.replace(b'"format":2', b'"format":3'))
     with pytest.raises(JournalError, match="newer version"):
+        read_journal(path)
+    path.write_bytes(content.replace(b'"format":2', b'"format":1'))
+    with pytest.raises(JournalError, match="earlier version of versori_magics"):
         read_journal(path)
     path.write_bytes(b"".join(content.splitlines(keepends=True)[1:]))
     with pytest.raises(JournalError, match="is not a journal"):
@@ -127,16 +147,15 @@ def test_file_of_another_type_or_a_newer_version_is_not_read(tmp_path: Path) -> 
 
 def test_journal_that_is_cut_off_at_any_byte_is_read_up_to_there(tmp_path: Path) -> None:
     content = write_example(tmp_path)
-    path = tmp_path / "cut.jsonl"
-    for cut in range(len(content) + 1):
-        path.write_bytes(content[:cut])
+    end_of_plan = content.index(b'{"record":"sent"') - 1
+    for cut in range(end_of_plan, len(content) + 1):
         complete = []
         for line in content[:cut].split(b"\n"):
             try:
                 complete.append(json.loads(line))
             except ValueError:
                 break  # the line that was cut off is the last one
-        report = Report.replay(read_journal(path))
+        report = Report.replay(verify_content(content[:cut], journal_path(tmp_path)).records)
         planned = [record["row"] for record in complete if record["record"] == "planned"]
         assert [row.id for row in report.rows] == [row["id"] for row in planned]
         for row, planned_row in zip(report.rows, planned, strict=True):
@@ -148,7 +167,8 @@ def test_journal_that_is_cut_off_at_any_byte_is_read_up_to_there(tmp_path: Path)
                 assert row.attempts == own[-1]["attempt"]
             else:
                 assert row.outcome == {"delete": "not_attempted", "in_use": "in_use"}[planned_row["verdict"]]
-        assert report.ended == (bool(complete) and complete[-1]["record"] == "end")
+        assert report.ended == (complete[-1]["record"] == "end")
+        assert report.damage == ""
 
 
 @settings(deadline=None, max_examples=60)
@@ -194,9 +214,9 @@ def test_row_that_was_sent_before_kill_9_is_unknown_and_can_be_resumed(tmp_path:
 # One kernel at a time.
 
 
-def test_run_without_a_lock_file_is_not_running(tmp_path: Path) -> None:
+def test_run_that_ended_is_not_running_and_leaves_only_its_journal(tmp_path: Path) -> None:
     write_example(tmp_path)
-    journal_path(tmp_path).with_suffix(".lock").unlink(missing_ok=True)
+    assert list(tmp_path.iterdir()) == [journal_path(tmp_path)]
     assert not is_under_way(journal_path(tmp_path))
     assert not is_under_way(tmp_path / "missing.jsonl")
 
@@ -251,17 +271,83 @@ def test_process_holds_a_run_until_it_is_killed(tmp_path: Path) -> None:
 
 def test_journal_that_cannot_be_read_is_released(tmp_path: Path) -> None:
     content = write_example(tmp_path)
-    journal_path(tmp_path).write_bytes(content.replace(b'"format":1', b'"format":2'))
+    journal_path(tmp_path).write_bytes(content.replace(b'"format":2', b'"format":3'))
     with pytest.raises(JournalError, match="newer version"):
         Journal.reopen(tmp_path, RUN)
     assert not is_under_way(journal_path(tmp_path))
 
 
-def test_run_whose_lock_cannot_be_opened_is_a_journal_error(tmp_path: Path) -> None:
+def test_no_other_file_can_let_a_second_kernel_in(tmp_path: Path) -> None:
     write_example(tmp_path)
-    lock = journal_path(tmp_path).with_suffix(".lock")
-    lock.unlink(missing_ok=True)
-    lock.mkdir()
-    with pytest.raises(JournalError, match="cannot be written"):
+    journal = Journal.reopen(tmp_path, RUN)
+    for path in tmp_path.iterdir():
+        if path != journal.path:
+            path.unlink()
+    with pytest.raises(JournalError, match="is already running"):
         Journal.reopen(tmp_path, RUN)
-    assert not is_under_way(journal_path(tmp_path))
+    journal.close()
+
+
+def test_file_system_without_locks_is_a_journal_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    write_example(tmp_path)
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(JournalError, match="cannot be written: No locks available"):
+        Journal.reopen(tmp_path, RUN)
+    with pytest.raises(JournalError, match="cannot be written: No locks available"):
+        begin(tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+# A journal that disappears.
+
+
+def remove_file(path: Path) -> None:
+    path.unlink()
+
+
+def remove_folder(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def move_folder(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("moved"))
+
+
+def replace_file(path: Path) -> None:
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+
+
+@pytest.mark.parametrize("disappear", [remove_file, remove_folder, move_folder, replace_file])
+def test_run_stops_before_the_next_send_if_its_journal_is_removed(
+    tmp_path: Path, disappear: Callable[[Path], None]
+) -> None:
+    path = journal_path(tmp_path / "runs")
+    plan = plan_of(9)
+    delete = ScriptedDelete()
+
+    def remove_at_third(_: str) -> None:
+        if len(delete.sends) == 3:
+            disappear(path)
+
+    delete.before_send = remove_at_third
+    executor = make_executor(tmp_path / "runs", plan, delete)
+    executor.run(plan.rows)
+    assert delete.sends == [make_id(number) for number in range(3)]
+    assert executor.stopped == "the journal could not be written (it was removed or replaced during the run)"
+    report = Report.replay(executor._journal.records)
+    assert [row.outcome for row in report.rows] == ["deleted"] * 3 + ["not_attempted"] * 6
+
+
+def test_journal_that_is_removed_during_the_last_row_is_an_early_end(tmp_path: Path) -> None:
+    plan = plan_of(2)
+    delete = ScriptedDelete()
+    delete.before_send = lambda key: journal_path(tmp_path).unlink() if key == make_id(1) else None
+    report = start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan())
+    assert report.counts["deleted"] == 2
+    assert not report.ended
+    assert report.stopped == "the journal could not be written (it was removed or replaced during the run)"

@@ -7,16 +7,16 @@ import signal
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.cleanup_examples import (
     LOST,
-    RUN,
     ScriptedDelete,
     ScriptedSnapshots,
+    fresh_scan,
     journal_path,
     make_executor,
     make_id,
@@ -30,8 +30,8 @@ from support.cleanup_examples import (
 )
 
 from versori_magics.cleanup.consent import consent_in_advance
-from versori_magics.cleanup.journal import Journal, is_under_way, list_journals, read_journal
-from versori_magics.cleanup.plan import Plan, Verdict
+from versori_magics.cleanup.journal import Journal, list_journals, read_journal
+from versori_magics.cleanup.plan import Plan, PlanRow, Verdict
 from versori_magics.cleanup.records import Outcome, RowOutcome, RowSent
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run import RunOptions, find_unfinished_run, start_run
@@ -200,22 +200,57 @@ def test_plan_whose_journal_has_no_space_sends_nothing_and_can_be_executed_later
     delete = ScriptedDelete()
     for size in [*range(0, whole, 13), whole - 1]:
         with limit_file_size(size), pytest.raises(JournalError, match="cannot be written"):
-            start_run(plan, make_platform(delete), tmp_path, RunOptions(), None)
+            start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan())
         assert delete.sends == []
         assert list(list_journals(tmp_path)) == []
-    assert start_run(plan, make_platform(delete), tmp_path, RunOptions(), None).counts["deleted"] == 5
+    assert start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan()).counts["deleted"] == 5
 
 
-def test_run_whose_first_outcomes_have_no_space_sends_nothing_and_is_released(tmp_path: Path) -> None:
-    plan = make_plan(make_row(0), make_row(1, Verdict.IN_USE, reason="Orders"))
+def test_run_whose_first_outcomes_have_no_space_sends_nothing_and_its_plan_can_be_executed_later(
+    tmp_path: Path,
+) -> None:
+    plan = make_plan(make_row(0), make_row(1), make_row(2, Verdict.IN_USE, reason="Orders"))
     begin(tmp_path / "whole", plan).close()
     whole = journal_path(tmp_path / "whole").stat().st_size
     delete = ScriptedDelete()
-    with limit_file_size(whole), pytest.raises(JournalError, match="cannot be written"):
-        start_run(plan, make_platform(delete), tmp_path, RunOptions(), None)
+
+    def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
+        return [rows[0]], [RowOutcome(rows[1].id, Outcome.CHANGED)]
+
+    for size in (whole, whole + 5):
+        with limit_file_size(size), pytest.raises(JournalError, match="cannot be written"):
+            start_run(plan, make_platform(delete), tmp_path, RunOptions(), RunOptions().usage_scan(recheck))
+        assert delete.sends == []
+        assert list(list_journals(tmp_path)) == []
+    report = start_run(plan, make_platform(delete), tmp_path, RunOptions(), RunOptions().usage_scan(recheck))
+    assert [row.outcome for row in report.rows] == ["deleted", "changed", "in_use"]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"record":"header","form'])
+def test_leftover_of_a_journal_that_could_not_be_written_is_an_error_and_not_an_empty_report(
+    tmp_path: Path, content: bytes
+) -> None:
+    journal_path(tmp_path).write_bytes(content)
+    delete = ScriptedDelete()
+    with pytest.raises(JournalError, match="does not hold its whole plan") as caught:
+        start_run(plan_of(6), make_platform(delete), tmp_path, RunOptions(), fresh_scan())
+    assert "create a new plan" in caught.value.hint
     assert delete.sends == []
-    assert not is_under_way(journal_path(tmp_path))
-    assert find_unfinished_run(RUN, tmp_path).rows == plan.to_delete
+
+
+def test_journal_whose_end_cannot_be_written_is_an_early_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outcomes are known in this kernel, but perhaps not to the next one."""
+    real_fsync, path = os.fsync, journal_path(tmp_path)
+
+    def fsync(descriptor: int) -> None:
+        if path.is_file() and b'"record":"end"' in path.read_bytes():
+            raise OSError(5, "Input/output error")
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    report = start_run(plan_of(2), make_platform(), tmp_path, RunOptions(), fresh_scan())
+    assert report.counts["deleted"] == 2
+    assert report.stopped == "the journal could not be written (Input/output error)"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -236,17 +271,12 @@ def test_full_device_is_a_journal_error(tmp_path: Path) -> None:
 # A folder that cannot be used.
 
 
-@pytest.mark.parametrize(
-    "folder", ["a file", "below a file", "/proc/nowhere", "/dev/null/runs", "a folder named like the lock"]
-)
+@pytest.mark.parametrize("folder", ["a file", "below a file", "/proc/nowhere", "/dev/null/runs"])
 def test_unusable_folder_is_a_journal_error_and_nothing_is_sent(tmp_path: Path, folder: str) -> None:
     (tmp_path / "file").write_text("")
     path = {"a file": tmp_path / "file", "below a file": tmp_path / "file" / "runs"}.get(folder, Path(folder))
-    if folder == "a folder named like the lock":
-        path = tmp_path
-        journal_path(tmp_path, RUN).with_suffix(".lock").mkdir()
     delete = ScriptedDelete()
     with pytest.raises(JournalError, match="cannot be written") as caught:
-        start_run(plan_of(4), make_platform(delete), path, RunOptions(), None)
+        start_run(plan_of(4), make_platform(delete), path, RunOptions(), fresh_scan())
     assert "VERSORI_JOURNAL" in caught.value.hint
     assert delete.sends == []

@@ -11,6 +11,7 @@ from support.cleanup_examples import (
     make_plan,
     make_row,
     make_snapshot,
+    make_usage,
     make_use,
 )
 
@@ -18,6 +19,7 @@ from versori_magics.cleanup.plan import Plan, PlanRow, Verdict, describe_change,
 from versori_magics.cleanup.protection import NO_PROTECTION, Protection, Rule
 from versori_magics.inventory.snapshot import ConnectionSnapshot
 
+NOW = "2026-01-01T00:00:00+00:00"
 KEY = make_id(1)
 
 
@@ -33,7 +35,13 @@ KEY = make_id(1)
         (make_snapshot(1, "dynamic"), False, False, Verdict.IN_USE, "the platform would refuse its deletion"),
         (make_snapshot(1, "dynamic"), True, False, Verdict.IN_USE, "even though you allowed it to break"),
         (make_snapshot(1, "unknown"), False, False, Verdict.IN_USE, "usage unknown: a look-up failed"),
-        (make_snapshot(1, "unknown"), True, False, Verdict.DELETE, "allowed to break; usage unknown"),
+        (
+            make_snapshot(1, "unknown"),
+            True,
+            False,
+            Verdict.IN_USE,
+            "cannot be allowed to break before its usage is known",
+        ),
         (None, False, False, Verdict.NOT_FOUND, "does not exist"),
         (None, True, True, Verdict.NOT_FOUND, "does not exist"),
     ],
@@ -55,13 +63,15 @@ def test_plan_has_a_row_for_each_id_in_order_and_its_counts_add_up() -> None:
         make_id(3): make_snapshot(3, "dynamic"),
     }
     ids = [make_id(number) for number in (4, 3, 2, 1)]
-    plan = Plan.create(SERVER, ORGANISATION, ids, snapshots, protection=Protection((Rule("name", "x*"),)))
+    plan = Plan.create(
+        SERVER, ORGANISATION, ids, snapshots, created_at=NOW, protection=Protection((Rule("name", "x*"),), "/p")
+    )
     assert [row.id for row in plan.rows] == ids
     assert plan.counts == {"delete": 1, "in_use": 2, "protected": 0, "not_found": 1}
     assert [row.id for row in plan.to_delete] == [make_id(1)]
     assert plan.to_break == ()
-    assert plan.protection == ("name: x*",)
-    breaking_plan = Plan.create(SERVER, ORGANISATION, ids, snapshots, breaking=[make_id(2)])
+    assert (plan.protection, plan.protection_file, plan.created_at) == (("name: x*",), "/p", NOW)
+    breaking_plan = Plan.create(SERVER, ORGANISATION, ids, snapshots, created_at=NOW, breaking=[make_id(2)])
     assert [row.id for row in breaking_plan.to_delete] == [make_id(2), make_id(1)]
     assert [row.id for row in breaking_plan.to_break] == [make_id(2)]
     assert plan.id != breaking_plan.id
@@ -82,17 +92,13 @@ OTHER_FACTS: dict[str, Any] = {
     "verdict": Verdict.PROTECTED,
     "name": "another",
     "system": "another",
-    "reason": "another",
-    "kind": "another",
-    "in_use": True,
-    "used_by": "another",
-    "running": 9,
+    "usage": make_usage("static"),
     "updated_at": "later",
 }
 
 
 def test_digest_depends_on_every_fact_of_every_row() -> None:
-    assert OTHER_FACTS.keys() == set(PlanRow.__struct_fields__)
+    assert OTHER_FACTS.keys() == set(PlanRow.__struct_fields__) - {"reason"}  # it follows from the others
     rows = [make_row(number) for number in range(3)]
     plan = make_plan(*rows)
     digests = {plan.digest}
@@ -122,6 +128,28 @@ def test_digest_depends_on_server_organisation_policy_and_rows() -> None:
     assert len(plan.digest) == 64
 
 
+def test_digest_does_not_depend_on_the_status_of_an_environment_which_changes_by_itself() -> None:
+    digests = {
+        status: make_plan(make_row(1, usage=make_usage("static", [make_use(1, status=status)]))).digest
+        for status in ("running", "suspended")
+    }
+    assert digests["running"] == digests["suspended"]
+
+
+def test_digest_depends_on_every_user_and_not_only_on_the_first_ones() -> None:
+    first = [make_use(number) for number in range(3)]
+    plans = [make_plan(make_row(1, usage=make_usage("static", [*first, make_use(number)]))) for number in (4, 5)]
+    assert plans[0].rows[0].used_by == plans[1].rows[0].used_by
+    assert plans[0].digest != plans[1].digest
+
+
+def test_an_environment_that_two_rows_use_is_one_environment() -> None:
+    row = make_row(1, usage=make_usage("static", [make_use(1), make_use(2), make_use(3, status="draft")]))
+    assert row.running == 2
+    assert row.running_environments == {"E1": "Orders / environment 1", "E2": "Orders / environment 2"}
+    assert (make_row(1).running, make_row(1).used_by, make_row(1).kind, make_row(1).in_use) == (0, "", "", False)
+
+
 def test_digest_does_not_depend_on_the_time_or_on_the_order_of_ids_that_may_break() -> None:
     ids = (make_id(1), make_id(2))
     plan = make_plan(make_row(1), make_row(2), breaking=ids)
@@ -130,7 +158,7 @@ def test_digest_does_not_depend_on_the_time_or_on_the_order_of_ids_that_may_brea
 
 
 FACTS = st.fixed_dictionaries(
-    {"name": st.text(max_size=3), "system": st.text(max_size=3), "reason": st.text(max_size=3)}
+    {"name": st.text(max_size=3), "system": st.text(max_size=3), "updated_at": st.text(max_size=3)}
 )
 
 
@@ -172,9 +200,14 @@ def test_two_plans_have_the_same_digest_only_if_their_facts_are_the_same(
         (make_snapshot(1, "static", [make_use(status="draft")]), make_snapshot(1, "static"), "its users"),
         (make_snapshot(1, "static"), make_snapshot(1, "unknown"), "its users"),
         (
-            make_snapshot(1, "static", [*map(make_use, range(4)), make_use(9, status="draft")]),
-            make_snapshot(1, "static", map(make_use, range(5))),
-            "the number of running environments it would break changed from 4 to 5",
+            make_snapshot(1, "static", [*map(make_use, range(3)), make_use(9)]),
+            make_snapshot(1, "static", map(make_use, range(4))),
+            "its users changed, but not the first ones",
+        ),
+        (
+            make_snapshot(1, "static", [*map(make_use, range(3)), make_use(9, status="draft")]),
+            make_snapshot(1, "static", [*map(make_use, range(3)), make_use(9)]),
+            "its users changed, but not the first ones",
         ),
     ],
 )

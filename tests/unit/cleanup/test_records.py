@@ -2,7 +2,7 @@ import json
 
 import msgspec
 import pytest
-from support.cleanup_examples import ORGANISATION, RUN, SERVER, make_id, make_row
+from support.cleanup_examples import ORGANISATION, RUN, SERVER, make_id, make_plan, make_row, make_usage
 
 from versori_magics.cleanup.plan import Verdict
 from versori_magics.cleanup.records import (
@@ -15,7 +15,9 @@ from versori_magics.cleanup.records import (
     RunClosed,
     RunHeader,
     RunResumed,
+    find_header,
     outcomes_in_words,
+    recorded_plan,
 )
 from versori_magics.errors import FieldError
 
@@ -23,22 +25,36 @@ KEY = make_id(1)
 # Journals outlive the version that wrote them, so these names must not change.
 FORMAT = [
     (
-        RunHeader(1, RUN, "0.1", SERVER, ORGANISATION, "d" * 64, "2026-01-01", 2, (KEY,)),
+        RunHeader(
+            2,
+            RUN,
+            "0.1",
+            SERVER,
+            ORGANISATION,
+            "d" * 64,
+            "2026-01-01",
+            (KEY,),
+            (KEY,),
+            ("name: *live*",),
+            "typed by anna",
+        ),
         {
             "record": "header",
-            "format": 1,
+            "format": 2,
             "run": RUN,
             "version": "0.1",
             "server": SERVER,
             "organisation": ORGANISATION,
             "digest": "d" * 64,
             "started": "2026-01-01",
-            "rows": 2,
+            "ids": [KEY],
             "breaking": [KEY],
+            "protection": ["name: *live*"],
+            "agreed": "typed by anna",
         },
     ),
     (
-        RowPlanned(make_row(1, Verdict.IN_USE, system="Shop", reason="Orders", kind="static", in_use=True, running=2)),
+        RowPlanned(make_row(1, Verdict.IN_USE, system="Shop", reason="Orders", usage=make_usage("static"))),
         {
             "record": "planned",
             "row": {
@@ -47,10 +63,21 @@ FORMAT = [
                 "name": "connection 1",
                 "system": "Shop",
                 "reason": "Orders",
-                "kind": "static",
-                "in_use": True,
-                "used_by": "",
-                "running": 2,
+                "usage": {
+                    "kind": "static",
+                    "uses": [
+                        {
+                            "kind": "static",
+                            "project": "Orders",
+                            "project_id": "P",
+                            "environment": "environment 1",
+                            "environment_id": "E1",
+                            "status": "running",
+                            "end_user": "",
+                        }
+                    ],
+                    "problem": "",
+                },
                 "updated_at": "",
             },
         },
@@ -71,7 +98,10 @@ FORMAT = [
             "seconds": 1.5,
         },
     ),
-    (RunResumed("then", "0.1"), {"record": "resumed", "time": "then", "version": "0.1"}),
+    (
+        RunResumed("then", "0.1", "in advance by anna"),
+        {"record": "resumed", "time": "then", "version": "0.1", "agreed": "in advance by anna"},
+    ),
     (RunClosed("then", "the token died"), {"record": "end", "time": "then", "stopped": "the token died"}),
 ]
 
@@ -80,6 +110,30 @@ FORMAT = [
 def test_record_keeps_its_file_format(record: Record, line: dict[str, object]) -> None:
     assert json.loads(msgspec.json.encode(record)) == line
     assert msgspec.json.decode(json.dumps(line), type=Record) == record
+
+
+def test_recorded_plan_is_the_plan_that_was_made() -> None:
+    rows = [make_row(1), make_row(2, Verdict.IN_USE, reason="Orders"), make_row(3)]
+    plan = make_plan(*rows, breaking=(make_id(1),), protection=("name: *live*",))
+    header = RunHeader(
+        2,
+        RUN,
+        "0",
+        SERVER,
+        ORGANISATION,
+        plan.digest,
+        "then",
+        tuple(row.id for row in rows),
+        plan.breaking,
+        plan.protection,
+    )
+    planned = [RowPlanned(row) for row in rows]
+    recorded = recorded_plan([header, *planned, RowPlanned(make_row(9)), RunClosed("then")])
+    assert recorded is not None
+    assert (recorded.id, recorded.rows, recorded.digest) == (plan.id, plan.rows, plan.digest)
+    assert recorded_plan([header, *planned[1:]]) is None
+    assert recorded_plan(planned) is None
+    assert (find_header([*planned, header]), find_header(planned)) == (header, None)
 
 
 def test_outcomes_and_verdicts_keep_their_names() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ from support.cleanup_examples import ORGANISATION, RUN, SERVER, make_id, make_ro
 
 from versori_magics.cleanup.plan import Verdict
 from versori_magics.cleanup.records import (
+    DamagedLines,
+    Entry,
     Outcome,
     Record,
     RowOutcome,
@@ -20,7 +23,6 @@ from versori_magics.cleanup.report import Report
 from versori_magics.errors import FieldError, UnfinishedError
 from versori_magics.next_step import Action, NextStep
 
-HEADER = RunHeader(1, RUN, "0", SERVER, ORGANISATION, "d" * 64, "2026-01-01T00:00:00+00:00", 3)
 PLANNED = [
     RowPlanned(make_row(0)),
     RowPlanned(make_row(1, system="Shop")),
@@ -29,8 +31,13 @@ PLANNED = [
 CLOSED = RunClosed("then")
 
 
-def report_of(*records: Record, planned: Any = PLANNED) -> Report:
-    return Report.replay([HEADER, *planned, *records], "journal")
+def header_of(planned: Sequence[RowPlanned]) -> RunHeader:
+    ids = tuple(record.row.id for record in planned)
+    return RunHeader(2, RUN, "0", SERVER, ORGANISATION, "d" * 64, "2026-01-01T00:00:00+00:00", ids)
+
+
+def report_of(*records: Entry, planned: Sequence[RowPlanned] = PLANNED) -> Report:
+    return Report.replay([header_of(planned), *planned, *records], "journal")
 
 
 def sent(number: int, attempt: int = 1) -> RowSent:
@@ -106,8 +113,66 @@ def test_resumed_run_is_open_until_it_ends_again() -> None:
     assert (report_of(stopped, resumed, CLOSED).ended, report_of(stopped, resumed, CLOSED).stopped) == (True, "")
 
 
-def test_empty_journal_gives_an_empty_report() -> None:
-    assert (Report.replay([]).rows, Report.replay([]).ended) == ((), False)
+def test_empty_journal_gives_an_empty_report_that_says_so() -> None:
+    report = Report.replay([])
+    assert (report.rows, report.ended) == ((), False)
+    assert report.damage.startswith("The journal does not hold its whole plan")
+
+
+def test_unknown_row_that_is_not_sent_again_stays_unknown() -> None:
+    resumed = RunResumed("later", "0")
+    for before in ([sent(0)], [sent(0), done(0, Outcome.UNKNOWN, attempts=1)]):
+        row = report_of(*before, resumed, sent(0), done(0, Outcome.NOT_ATTEMPTED)).rows[0]
+        assert (row.outcome, row.attempts) == (Outcome.UNKNOWN, 1)
+    assert report_of(resumed, sent(0), done(0, Outcome.NOT_ATTEMPTED)).rows[0].outcome == Outcome.NOT_ATTEMPTED
+
+
+# Damaged journals.
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([], [], "unknown"),
+        ([sent(0)], [], "unknown"),
+        ([sent(0), done(0, Outcome.DELETED)], [], "deleted"),
+        ([sent(0), done(0, Outcome.REFUSED, status=400)], [], "refused"),
+        # A lost line may be a later send of a row that could be sent again.
+        ([sent(0), done(0, Outcome.FAILED)], [], "unknown"),
+        ([sent(0), done(0, Outcome.REFUSED, status=401)], [], "unknown"),
+        ([done(0, Outcome.NOT_ATTEMPTED)], [], "unknown"),
+        # What follows the damage is certain again.
+        ([], [sent(0)], "unknown"),
+        ([], [done(0, Outcome.FAILED)], "failed"),
+        ([], [sent(0), done(0, Outcome.DELETED)], "deleted"),
+        ([], [done(0, Outcome.NOT_ATTEMPTED)], "not_attempted"),
+        ([], [RunResumed("later", "0"), sent(0), done(0, Outcome.NOT_ATTEMPTED)], "unknown"),
+    ],
+)
+def test_row_that_a_lost_line_could_concern_is_unknown(
+    before: list[Record], after: list[Record], expected: str
+) -> None:
+    report = report_of(*before, DamagedLines(2), *after, CLOSED)
+    assert report.rows[0].outcome == expected
+    assert report.rows[2].outcome == Outcome.IN_USE  # never sent, whatever the lost lines were
+    assert report.damage == (
+        "The journal is damaged: 2 lines changed, lost or added. Rows that this could concern are unclear."
+    )
+
+
+def test_row_whose_plan_is_lost_is_unknown_and_so_is_every_row_that_may_have_been_sent() -> None:
+    records = [header_of(PLANNED), *PLANNED[:1], PLANNED[2], DamagedLines(1), done(0, Outcome.FAILED), CLOSED]
+    rows = Report.replay(records).rows
+    assert [(row.id, row.name, row.outcome) for row in rows] == [
+        (make_id(0), "connection 0", "unknown"),
+        (make_id(1), "", "unknown"),
+        (make_id(2), "connection 2", "in_use"),
+    ]
+
+
+def test_row_that_is_not_in_the_header_is_not_reported() -> None:
+    added = [RowPlanned(make_row(7)), sent(7), done(7, Outcome.DELETED)]
+    assert [row.id for row in report_of(*added, CLOSED).rows] == [make_id(0), make_id(1), make_id(2)]
 
 
 OUTCOMES = st.sampled_from(list(Outcome))
@@ -132,10 +197,12 @@ def test_each_planned_row_has_one_outcome_whatever_the_records(records: list[Rec
     for row in report.rows:
         own = [record for record in records if isinstance(record, RowSent | RowOutcome) and record.id == row.id]
         if own and isinstance(own[-1], RowOutcome):
-            assert row.outcome == own[-1].outcome
+            # A row that was unknown when the run was resumed stays so if it is not sent again.
+            assert row.outcome in {own[-1].outcome, Outcome.UNKNOWN}
+            assert row.outcome == own[-1].outcome or own[-1].outcome == Outcome.NOT_ATTEMPTED
         elif own:
             assert row.outcome == Outcome.UNKNOWN
-    assert Report.replay([HEADER, *PLANNED, *records], "journal") == report
+    assert report_of(*records) == report
 
 
 @pytest.mark.parametrize(

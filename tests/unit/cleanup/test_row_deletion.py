@@ -55,7 +55,7 @@ def delete_one(folder: Path, *answers: Exception | None, exists: bool | None = N
         ([LOST, UNSENT, UNSENT, UNSENT], True, "unknown", 4),
         ([GONE], None, "already_gone", 1),
         ([UNSENT, GONE], None, "already_gone", 2),
-        ([refused(500), GONE], None, "already_gone", 2),
+        ([refused(500), GONE], None, "deleted", 2),
         ([refused(429), GONE], None, "already_gone", 2),
         ([refused(409)], None, "in_use", 1),
         ([refused(422, "the connection is in use")], None, "in_use", 1),
@@ -67,7 +67,10 @@ def delete_one(folder: Path, *answers: Exception | None, exists: bool | None = N
         ([page(409)], None, "in_use", 1),
         ([refused(400)], None, "refused", 1),
         ([FORBIDDEN], None, "refused", 1),
-        ([refused(500), refused(400)], None, "refused", 2),
+        ([refused(500), refused(400)], None, "unknown", 2),
+        ([refused(500), refused(400)], True, "refused", 2),
+        ([refused(500), refused(400)], False, "deleted", 2),
+        ([refused(500), refused(409)], None, "in_use", 2),
         ([PAGE_404], True, "refused", 1),
         ([PAGE_404], False, "deleted", 1),
         ([PAGE_404], None, "unknown", 1),
@@ -76,7 +79,14 @@ def delete_one(folder: Path, *answers: Exception | None, exists: bool | None = N
         ([LOST, FORBIDDEN], True, "unknown", 2),
         ([page(307)], True, "unknown", 1),
         ([page(200)], False, "deleted", 1),
-        ([refused(500)] * 4, None, "failed", 4),
+        ([refused(500)] * 4, None, "unknown", 4),
+        ([refused(500)] * 4, True, "failed", 4),
+        ([refused(500)] * 4, False, "deleted", 4),
+        ([refused(501)], False, "deleted", 1),
+        ([refused(503)] * 4, True, "failed", 4),
+        ([refused(502)] * 4, True, "unknown", 4),
+        ([page(500)] * 4, True, "unknown", 4),
+        ([LOST, refused(500), refused(500), refused(500)], True, "unknown", 4),
         ([UNSENT] * 4, None, "failed", 4),
         ([refused(429)] * 4, None, "failed", 4),
         ([RuntimeError("a bug")], True, "unknown", 1),
@@ -95,6 +105,23 @@ def test_row_keeps_the_last_error_of_the_platform(tmp_path: Path) -> None:
     row = delete_one(tmp_path, refused(422, "no", fields=[field], details="why"))
     assert (row.status, row.code, row.message) == (422, "422000", "no")
     assert (row.fields, row.details) == ((field,), "why")
+
+
+@pytest.mark.parametrize(
+    ("exists", "message"),
+    [
+        (True, "no"),
+        (
+            None,
+            "the deletion was answered with HTTP 500, and the check afterwards failed too. Last error: no",
+        ),
+        (False, "the deletion was answered with HTTP 500, but the connection no longer exists"),
+    ],
+)
+def test_row_whose_deletion_failed_on_the_platform_says_what_the_check_found(
+    tmp_path: Path, exists: bool | None, message: str
+) -> None:
+    assert delete_one(tmp_path, *[refused(500)] * 4, exists=exists).message == message
 
 
 @pytest.mark.parametrize(
@@ -195,7 +222,7 @@ def test_row_has_three_turns_at_most(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "outcome"),
-    [(LOST, "unknown"), (page(502), "unknown"), (PAGE_404, "unknown"), (refused(500), "failed"), (UNSENT, "failed")],
+    [(LOST, "unknown"), (page(502), "unknown"), (PAGE_404, "unknown"), (refused(500), "unknown"), (UNSENT, "failed")],
 )
 def test_row_that_is_stopped_after_a_send_is_not_sent_or_checked_again(
     tmp_path: Path, answer: Exception, outcome: str
@@ -216,7 +243,7 @@ def test_row_that_is_stopped_after_a_send_is_not_sent_or_checked_again(
 
 def test_stopped_rows_that_wait_for_another_turn_keep_what_is_known(tmp_path: Path) -> None:
     stop_button = StopButton()
-    delete = ScriptedDelete({FIRST: [page(503)] * 50, make_id(2): [refused(503)] * 50, make_id(1): [page(503)]})
+    delete = ScriptedDelete({FIRST: [page(503)] * 50, make_id(2): [refused(429)] * 50, make_id(1): [page(503)]})
     delete.before_send = lambda key: stop_button.stop.set() if key == make_id(3) else None
     plan = make_plan(make_row(1), make_row(0), make_row(2), make_row(3))
     make_executor(tmp_path, plan, delete, stop_button=stop_button).run(plan.rows)

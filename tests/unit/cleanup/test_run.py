@@ -1,3 +1,6 @@
+import itertools
+import os
+import signal
 import tempfile
 import threading
 import time
@@ -14,10 +17,13 @@ from support.cleanup_examples import (
     GONE,
     LOST,
     PAGE_404,
+    RUN,
     TOKEN_REFUSED,
     UNSENT,
     InstantClock,
+    Recheck,
     ScriptedDelete,
+    fresh_scan,
     make_executor,
     make_id,
     make_plan,
@@ -26,20 +32,27 @@ from support.cleanup_examples import (
     page,
     plan_of,
     refused,
+    unchanged,
 )
+from support.interrupts import presses_at_every_instant
 
 from versori_magics.api.retry import RetryPolicy
-from versori_magics.cleanup.journal import is_under_way, read_journal
+from versori_magics.cleanup import run as run_module
+from versori_magics.cleanup import stop_button as stop_button_module
+from versori_magics.cleanup.journal import Journal, is_under_way, list_journals, read_journal
 from versori_magics.cleanup.plan import PlanRow, Verdict
 from versori_magics.cleanup.records import Outcome, RowOutcome
 from versori_magics.cleanup.report import Report
 from versori_magics.cleanup.run import (
     RunOptions,
     recorded_report,
+    resume_run,
     start_run,
 )
 from versori_magics.cleanup.stop_button import StopButton
+from versori_magics.cleanup.usage_scan import UsageScan
 from versori_magics.errors import JournalError, PlatformError
+from versori_magics.next_step import Action, NextStep
 
 ANSWERS = st.sampled_from(
     [
@@ -52,6 +65,11 @@ ANSWERS = st.sampled_from(
 
 def no_recheck(_: object) -> Any:
     raise AssertionError("this test does not recheck its rows")
+
+
+def stale_scan(recheck: Recheck) -> UsageScan:
+    """Return the scan of a plan that must be rechecked before anything is sent."""
+    return RunOptions().usage_scan(recheck)
 
 
 # Outcomes.
@@ -84,7 +102,7 @@ def test_every_planned_row_has_exactly_one_outcome_whatever_happens(
     with tempfile.TemporaryDirectory() as folder:
         platform = make_platform(delete, lambda *_: exists)
         options = RunOptions(workers=workers, clock=InstantClock(), stop_button=stop_button)
-        report = start_run(plan, platform, Path(folder), options, None)
+        report = start_run(plan, platform, Path(folder), options, fresh_scan(clock=options.clock))
         assert report == Report.replay(read_journal(Path(report.journal)), report.journal)
         assert [row.id for row in report.rows] == [row.id for row in plan.rows]
         assert sum(report.counts.values()) == len(plan.rows)
@@ -99,7 +117,7 @@ def test_every_planned_row_has_exactly_one_outcome_whatever_happens(
         for row in report.rows:
             assert (row.outcome == Outcome.NOT_ATTEMPTED) <= (sends[row.id] == 0)
         # The plan is executed only once: now nothing is sent, and the report is the same.
-        assert start_run(plan, platform, Path(folder), options, no_recheck) == report
+        assert start_run(plan, platform, Path(folder), options, stale_scan(no_recheck)) == report
         assert Counter(delete.sends) == sends
 
 
@@ -110,7 +128,7 @@ def test_rows_that_the_plan_keeps_have_their_verdict_as_outcome(tmp_path: Path) 
         make_row(3, Verdict.NOT_FOUND, reason="no such connection"),
     )
     delete = ScriptedDelete()
-    report = start_run(plan, make_platform(delete), tmp_path, RunOptions(), no_recheck)
+    report = start_run(plan, make_platform(delete), tmp_path, RunOptions(), stale_scan(no_recheck))
     assert [(row.outcome, row.message) for row in report.rows] == [
         ("in_use", "Orders"),
         ("protected", "a rule"),
@@ -135,7 +153,7 @@ def test_second_press_returns_at_once_and_the_last_worker_closes_the_journal(tmp
     threading.Thread(target=press_twice, daemon=True).start()
     began = time.monotonic()
     options = RunOptions(workers=16, stop_button=stop_button)
-    report = start_run(plan_of(50), make_platform(delete), tmp_path, options, None)
+    report = start_run(plan_of(50), make_platform(delete), tmp_path, options, fresh_scan())
     assert time.monotonic() - began < 1
     assert (report.counts["unknown"], report.counts["not_attempted"]) == (16, 34)
     assert all(row.seconds < 1 for row in report.rows)
@@ -162,7 +180,7 @@ def test_only_unchanged_rows_are_sent(tmp_path: Path) -> None:
         assert rows == plan_of(3).rows
         return [rows[1]], [RowOutcome(row.id, Outcome.CHANGED, message="kept") for row in (rows[0], rows[2])]
 
-    report = start_run(plan_of(3), make_platform(delete), tmp_path, RunOptions(), recheck)
+    report = start_run(plan_of(3), make_platform(delete), tmp_path, RunOptions(), stale_scan(recheck))
     assert delete.sends == [make_id(1)]
     assert [row.outcome for row in report.rows] == ["changed", "deleted", "changed"]
 
@@ -174,7 +192,7 @@ def test_failed_recheck_leaves_no_run_behind(tmp_path: Path) -> None:
         raise PlatformError("no answer")
 
     with pytest.raises(PlatformError, match="no answer"):
-        start_run(plan_of(1), make_platform(delete), tmp_path, RunOptions(), recheck)
+        start_run(plan_of(1), make_platform(delete), tmp_path, RunOptions(), stale_scan(recheck))
     assert delete.sends == []
     assert list(tmp_path.iterdir()) == []
 
@@ -185,10 +203,50 @@ def test_failed_recheck_leaves_no_run_behind(tmp_path: Path) -> None:
 def test_executed_plan_returns_its_recorded_report(tmp_path: Path) -> None:
     delete = ScriptedDelete({make_id(1): [refused(400)]})
     assert recorded_report(plan_of(2), tmp_path) is None
-    report = start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), None)
+    report = start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), fresh_scan())
     assert recorded_report(plan_of(2), tmp_path) == report
-    assert start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), no_recheck) == report
+    assert start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), stale_scan(no_recheck)) == report
     assert delete.sends == [make_id(0), make_id(1)]
+
+
+def test_plan_whose_run_is_under_way_is_an_error_that_says_so(tmp_path: Path) -> None:
+    make_executor(tmp_path, plan_of(2), ScriptedDelete()).run(plan_of(2).rows)
+    for plan in (plan_of(2), plan_of(2, make_id(1))):
+        journal = Journal.create(tmp_path, plan) or Journal.reopen(tmp_path, plan.id)
+        delete = ScriptedDelete()
+        for use in (
+            lambda plan=plan: recorded_report(plan, tmp_path),
+            lambda plan=plan, delete=delete: start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan()),
+        ):
+            with pytest.raises(JournalError, match=f"The run {plan.id} is already running") as caught:
+                use()
+            assert caught.value.next_step == NextStep(Action.FIND_RUNS)
+        assert delete.sends == []
+        journal.close()
+
+
+def test_stopped_or_interrupted_run_does_not_come_back_as_one_that_ended(tmp_path: Path) -> None:
+    make_executor(tmp_path, plan_of(3), ScriptedDelete({make_id(1): [TOKEN_REFUSED]})).run(plan_of(3).rows)
+    delete = ScriptedDelete()
+    stopped = start_run(plan_of(3), make_platform(delete), tmp_path, RunOptions(), fresh_scan())
+    assert (stopped.ended, "401" in stopped.stopped) == (True, True)
+    interrupted = make_plan(make_row(1), run=make_id(1))
+    journal = Journal.create(tmp_path, interrupted)
+    assert journal is not None
+    journal.close()
+    report = start_run(interrupted, make_platform(delete), tmp_path, RunOptions(), fresh_scan())
+    assert (report.ended, report.counts["not_attempted"]) == (False, 1)
+    assert report.next_step == NextStep(Action.RESUME, make_id(1))
+    assert delete.sends == []
+
+
+def test_journal_of_another_plan_with_the_same_id_is_an_error(tmp_path: Path) -> None:
+    make_executor(tmp_path, plan_of(2), ScriptedDelete()).run(plan_of(2).rows)
+    delete = ScriptedDelete()
+    for other in (plan_of(3), make_plan(make_row(0), make_row(1), breaking=(make_id(0),))):
+        with pytest.raises(JournalError, match="is that of another plan with the same id"):
+            start_run(other, make_platform(delete), tmp_path, RunOptions(), fresh_scan())
+    assert delete.sends == []
 
 
 def test_plan_that_another_kernel_executed_meanwhile_returns_its_report(tmp_path: Path) -> None:
@@ -198,7 +256,7 @@ def test_plan_that_another_kernel_executed_meanwhile_returns_its_report(tmp_path
         make_executor(tmp_path, plan_of(2), ScriptedDelete()).run(plan_of(2).rows)
         return list(rows), []
 
-    report = start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), recheck)
+    report = start_run(plan_of(2), make_platform(delete), tmp_path, RunOptions(), stale_scan(recheck))
     assert delete.sends == []
     assert report.counts["deleted"] == 2
 
@@ -210,7 +268,7 @@ def test_one_of_two_threads_executes_a_plan(tmp_path: Path) -> None:
     def work() -> None:
         barrier.wait()
         try:
-            start_run(plan, make_platform(delete), tmp_path, RunOptions(), None)
+            start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan())
         except JournalError as error:
             messages.append(error.message)
 
@@ -221,3 +279,67 @@ def test_one_of_two_threads_executes_a_plan(tmp_path: Path) -> None:
         thread.join()
     assert sorted(delete.sends) == [row.id for row in plan.rows]
     assert all("already running" in message for message in messages)
+
+
+# A press of the stop button.
+
+
+def locked_runs(folder: Path) -> list[str]:
+    return [path.stem for path in list_journals(folder) if is_under_way(path)]
+
+
+def test_press_at_any_instant_of_a_run_leaves_no_run_locked(tmp_path: Path) -> None:
+    folders = (tmp_path / str(number) for number in itertools.count())
+    folder = tmp_path
+
+    def call() -> Report:
+        nonlocal folder
+        folder = next(folders)
+        options = RunOptions(workers=1, clock=InstantClock())
+        return start_run(plan_of(1), make_platform(ScriptedDelete()), folder, options, stale_scan(unchanged))
+
+    instants = 0
+    for error in presses_at_every_instant(call, run_module, stop_button_module):
+        instants += 1
+        assert error is None or isinstance(error, KeyboardInterrupt)
+        assert locked_runs(folder) == []
+    assert instants > 20
+
+
+def test_press_at_any_instant_of_a_resumed_run_leaves_no_run_locked(tmp_path: Path) -> None:
+    folders = (tmp_path / str(number) for number in itertools.count())
+    folder = tmp_path
+
+    def call() -> Report:
+        nonlocal folder
+        folder = next(folders)
+        journal = Journal.create(folder, plan_of(1))
+        assert journal is not None
+        journal.close()
+        options = RunOptions(workers=1, clock=InstantClock())
+        recheck = lambda unfinished: unchanged(unfinished.rows)  # noqa: E731 - shorter
+        return resume_run(RUN, [make_id(0)], make_platform(ScriptedDelete()), folder, options, recheck)
+
+    instants = 0
+    for error in presses_at_every_instant(call, run_module, stop_button_module):
+        instants += 1
+        assert error is None or isinstance(error, KeyboardInterrupt)
+        assert locked_runs(folder) == []
+    assert instants > 20
+
+
+def test_press_during_the_recheck_of_a_plan_sends_nothing_and_the_run_can_be_resumed(tmp_path: Path) -> None:
+    delete, stop_button, release = ScriptedDelete(), StopButton(), threading.Event()
+
+    def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
+        os.kill(os.getpid(), signal.SIGINT)
+        release.wait(30)
+        return list(rows), []
+
+    options = RunOptions(stop_button=stop_button)
+    report = start_run(plan_of(2), make_platform(delete), tmp_path, options, stale_scan(recheck))
+    release.set()
+    assert stop_button.pressed
+    assert delete.sends == []
+    assert (report.counts["not_attempted"], report.stopped) == (2, "the stop button was pressed")
+    assert len(report.unfinished) == 2

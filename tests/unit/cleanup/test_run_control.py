@@ -9,6 +9,7 @@ from support.cleanup_examples import (
     TOKEN_REFUSED,
     UNSENT,
     InstantClock,
+    fresh_scan,
     page,
     refused,
 )
@@ -19,7 +20,9 @@ from versori_magics.errors import PlatformError
 
 
 def make_control(policy: RetryPolicy | None = None) -> RunControl:
-    return RunControl(threading.Event(), workers=4, policy=policy, clock=InstantClock(), rng=random.Random(1))
+    return RunControl(
+        threading.Event(), workers=4, scan=fresh_scan(), policy=policy, clock=InstantClock(), rng=random.Random(1)
+    )
 
 
 def test_halt_stops_the_run_and_keeps_the_first_reason() -> None:
@@ -38,7 +41,7 @@ def test_reason_is_set_before_the_stop_can_be_seen() -> None:
             reasons.append(control.halt_reason)
             super().set()
 
-    control = RunControl(Stop(), workers=1)
+    control = RunControl(Stop(), workers=1, scan=fresh_scan())
     control.halt("a reason")
     assert reasons == ["a reason"]
 

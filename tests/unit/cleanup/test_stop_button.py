@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from versori_magics.cleanup.stop_button import StopButton
+from versori_magics.cleanup import stop_button
+from versori_magics.cleanup.stop_button import LatePress, StopButton
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +85,74 @@ def test_nested_stop_button_restores_the_outer_one() -> None:
             press()
         press()
         assert (inner.presses, outer.presses) == (1, 1)
+
+
+def test_stop_button_can_be_entered_again_and_the_outermost_exit_restores_the_handler(handler: object) -> None:
+    with StopButton() as button:
+        with button:
+            press()
+        press()
+        assert button.presses == 2
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+# A press just after the end.
+
+
+def ended_run() -> tuple[StopButton, LatePress]:
+    late_presses: list[LatePress] = []
+    with StopButton(on_end=late_presses.append) as button:
+        pass
+    return button, late_presses[0]
+
+
+def test_press_just_after_the_end_is_passed_on_half_a_second_later_if_something_is_still_running() -> None:
+    _, late_press = ended_run()
+    ended_at = time.monotonic()
+    press()
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(30)  # the next line of the cell
+    assert 0.4 < time.monotonic() - ended_at < 10
+    assert signal.getsignal(signal.SIGINT) is late_press.previous_handler
+
+
+def test_press_just_after_the_end_is_dropped_if_the_cell_has_ended() -> None:
+    _, late_press = ended_run()
+    press()
+    late_press.forget(signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    time.sleep(0.6)
+    late_press(signal.SIGINT, None)
+
+
+def test_later_press_interrupts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop_button, "LATE_SECONDS", 0)
+    ended_run()
+    with pytest.raises(KeyboardInterrupt):
+        press()
+
+
+def test_press_between_two_runs_stops_the_second_one(handler: object) -> None:
+    ended_run()
+    press()
+    with StopButton() as second:
+        assert (second.presses, second.stop.is_set()) == (1, True)
+    assert signal.getsignal(signal.SIGINT) is handler
+    time.sleep(0.6)  # it is not passed on as well
+
+
+def test_another_handler_is_left_alone_when_the_cell_ends() -> None:
+    _, late_press = ended_run()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    late_press.forget(signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_press_is_not_held_back_if_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch, handler: object) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with StopButton(on_end=lambda _: None):
+        pass
+    assert signal.getsignal(signal.SIGINT) is handler

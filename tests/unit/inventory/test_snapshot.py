@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support import hostile_platform as h
@@ -6,8 +7,9 @@ from support.hostile_platform import HostilePlatform, world
 
 from versori_magics.api.client import Client
 from versori_magics.api.retry import RetryPolicy
-from versori_magics.errors import ApiError, IncompleteError, NotFoundError, PlatformError, TransportError
+from versori_magics.errors import ApiError, ArgumentError, IncompleteError, NotFoundError, PlatformError, TransportError
 from versori_magics.inventory.snapshot import LIST_ALL_ABOVE, system_names, take_snapshots
+from versori_magics.inventory.usage import UsageScope
 
 ClientFactory = Callable[..., Client]
 UNKNOWN_ID = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
@@ -170,3 +172,53 @@ def test_the_system_is_empty_if_the_connection_has_none_or_an_unknown_one(
     platform.on("GET", second, h.edit(lambda body: {**body, "systemId": UNKNOWN_ID}))
     snapshots = take_snapshots(client_of(platform), [first, second])
     assert [snapshot.system for snapshot in snapshots.values()] == ["", ""]
+
+
+# What the snapshots rest on
+
+
+def test_snapshots_tell_how_much_was_looked_at(platform: HostilePlatform, client_of: ClientFactory) -> None:
+    platform.reset(world(dynamic=3, free=1))
+    assert take_snapshots(client_of(platform), platform.world.free).scope == UsageScope(2, 4, 3)
+
+
+def test_connections_can_be_unused_in_an_organisation_without_projects_if_the_user_says_so(
+    platform: HostilePlatform, client_of: ClientFactory
+) -> None:
+    platform.reset(world(free=1))
+    projects = dict(platform.world.projects)
+    platform.world.projects.clear()
+    (snapshot,) = take_snapshots(client_of(platform), platform.world.free).values()
+    assert snapshot.usage.kind == "unknown"
+    (snapshot,) = take_snapshots(client_of(platform), platform.world.free, no_projects=True).values()
+    assert snapshot.usage.kind == "unused"
+    platform.world.projects.update(projects)
+    with pytest.raises(ArgumentError, match="has 2 projects"):
+        take_snapshots(client_of(platform), platform.world.free, no_projects=True)
+
+
+@pytest.mark.parametrize("count", [1, LIST_ALL_ABOVE + 5])
+def test_connections_that_only_their_end_users_see_have_snapshots(
+    platform: HostilePlatform, client_of: ClientFactory, count: int
+) -> None:
+    platform.reset(world(dynamic=count, hides_connections_of_end_users=True))
+    snapshots = take_snapshots(client_of(platform), platform.world.dynamic)
+    assert list(snapshots) == platform.world.dynamic
+    assert {snapshot.usage.kind for snapshot in snapshots.values()} == {"dynamic"}
+
+
+def test_ids_in_lower_case_from_the_platform_are_found(platform: HostilePlatform, client_of: ClientFactory) -> None:
+    platform.reset(world(free=LIST_ALL_ABOVE + 5))
+    platform.on("GET", "/connections", lower_case_ids(), times=99)
+    snapshots = take_snapshots(client_of(platform), platform.world.free)
+    assert [snapshot.connection.id for snapshot in snapshots.values()] == platform.world.free
+    assert {snapshot.system for snapshot in snapshots.values()} == {"Shop", "Ledger", "Warehouse"}
+    assert "GetConnection" not in operations(platform)
+
+
+def lower_case_ids() -> h.Fault:
+    def change(body: Any) -> Any:
+        rows = [{**row, "id": row["id"].lower(), "systemId": row["systemId"].lower()} for row in body["items"]]
+        return {**body, "items": rows}
+
+    return h.edit(change)

@@ -131,10 +131,14 @@ def test_the_docstring_begins_with_the_summary_and_names_the_help(magic: Magic) 
             },
         ),
         ("%versori_runs", "runs", {}),
-        (f"%versori_resume {ONE}", "resume", {"run": ONE, "yes": False, "workers": 8}),
-        ("%versori_resume one --yes --workers 2", "resume", {"run": ONE, "yes": True, "workers": 2}),
-        ("%versori_form", "form", {"org": "."}),
-        ("%versori_form $org", "form", {"org": ORG}),
+        (f"%versori_resume {ONE}", "resume", {"run": ONE, "yes": False, "protect": None, "workers": 8}),
+        (
+            "%versori_resume one --yes --workers 2 --protect $file",
+            "resume",
+            {"run": ONE, "yes": True, "protect": "keep.txt", "workers": 2},
+        ),
+        ("%versori_form", "form", {"org": ".", "max": 100}),
+        ("%versori_form $org --max 500", "form", {"org": ORG, "max": 500}),
         ("%versori_sandbox", "sandbox", {"action": "start", "connections": 250, "seed": 1}),
         (
             "%versori_sandbox reset --connections 9 --seed 2",

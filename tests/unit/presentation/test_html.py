@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cleanup_examples import make_usage, make_use
 from support.presentation_examples import (
     REFUSED_PARTS,
     RUN,
@@ -128,9 +129,9 @@ def test_a_report_begins_with_its_counts() -> None:
 
 
 def test_a_row_that_breaks_something_is_marked_and_announced() -> None:
-    row = PlanRow(RUN, Verdict.DELETE, "x", in_use=True, used_by="Orders", running=2)
+    row = PlanRow(RUN, Verdict.DELETE, "x", usage=make_usage("static", [make_use(1), make_use(2)]))
     source = html.plan_html(make_plan(row))
-    assert "1 connection to delete is in use: deleting it breaks 2 running environments." in source
+    assert "1 connection to delete is in use: deleting it breaks 2 running environments: Orders" in source
     assert '<tr class="bad">' in source
     harmless = html.plan_html(make_plan(PlanRow(RUN, Verdict.DELETE, "x")))
     assert "deleting it breaks" not in harmless

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nbconvert.filters import markdown2html
+from support.cleanup_examples import make_usage, make_use
 from support.presentation_examples import (
     ORGANISATION,
     RUN,
@@ -122,7 +123,7 @@ def test_a_report_reads_as_a_sentence_notes_and_a_table() -> None:
 
 
 def test_a_plan_says_what_it_breaks() -> None:
-    row = PlanRow(RUN, Verdict.DELETE, "x", in_use=True, used_by="Orders", running=2)
+    row = PlanRow(RUN, Verdict.DELETE, "x", usage=make_usage("static", [make_use(1), make_use(2)]))
     assert "deleting it breaks 2 running environments" in plan_markdown(make_plan(row))
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cleanup_examples import make_usage, make_use
 from support.presentation_examples import (
     ORGANISATION,
     REFUSED_PARTS,
@@ -88,7 +89,7 @@ def test_a_report_reads_as_a_title_notes_and_aligned_rows() -> None:
 
 
 def test_a_plan_says_what_it_breaks() -> None:
-    row = PlanRow(RUN, Verdict.DELETE, "x", in_use=True, used_by="Orders", running=2)
+    row = PlanRow(RUN, Verdict.DELETE, "x", usage=make_usage("static", [make_use(1), make_use(2)]))
     assert "deleting it breaks 2 running environments" in plan_text(make_plan(row))
     assert "breaks" not in plan_text(make_plan(PlanRow(RUN, Verdict.DELETE, "x")))
 

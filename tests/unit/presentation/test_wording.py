@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cleanup_examples import make_usage, make_use
 from support.presentation_examples import (
     ORGANISATION,
     REFUSED_PARTS,
@@ -22,6 +24,9 @@ from versori_magics.cleanup.records import Outcome, outcomes_in_words
 from versori_magics.cleanup.report import Report, ReportRow
 from versori_magics.presentation import wording
 
+TWO_USES = make_usage("static", [make_use(1), make_use(2)])
+UNUSED = make_usage("unused")
+ENVIRONMENTS = "2 running environments: Orders / environment 1, Orders / environment 2"
 TOKENS = {*Verdict, *Outcome}
 
 
@@ -36,10 +41,12 @@ def report_of(*outcomes: Outcome) -> Report:
 def plan_to_delete(rows: int, *, breaking: int = 0, kept: int = 0, name: str = "One") -> Plan:
     return make_plan(
         *(
-            PlanRow(f"01{n:024}", Verdict.DELETE, name, "Shop", in_use=n < breaking, used_by="Orders", running=2)
+            PlanRow(
+                f"01{n:024}", Verdict.DELETE, name, "Shop", usage=TWO_USES if n < breaking else make_usage("unused")
+            )
             for n in range(rows)
         ),
-        *(PlanRow(f"02{n:024}", Verdict.IN_USE, in_use=True) for n in range(kept)),
+        *(PlanRow(f"02{n:024}", Verdict.IN_USE, usage=TWO_USES) for n in range(kept)),
     )
 
 
@@ -103,11 +110,11 @@ def test_rows_that_break_something_are_announced_in_a_sentence() -> None:
     assert wording.breaking_sentence(plan_to_delete(3)) == ""
     assert (
         wording.breaking_sentence(plan_to_delete(3, breaking=1))
-        == "1 connection to delete is in use: deleting it breaks 2 running environments."
+        == f"1 connection to delete is in use: deleting it breaks {ENVIRONMENTS}."
     )
     assert (
         wording.breaking_sentence(plan_to_delete(3, breaking=2))
-        == "2 connections to delete are in use: deleting them breaks 4 running environments."
+        == f"2 connections to delete are in use: deleting them breaks {ENVIRONMENTS}."
     )
 
 
@@ -127,6 +134,8 @@ def test_the_notes_of_a_report_say_why_the_run_ended_and_how_to_finish_it() -> N
     assert wording.report_notes(make_report(row)) == []
     without_run = Report("", "https://s", "O", "", (), ended=False)
     assert wording.report_notes(without_run) == []
+    damaged = Report(RUN, "https://s", "O", "", (row,), ended=True, damage="The journal is damaged.")
+    assert wording.report_notes(damaged, "Resume it.") == ["The journal is damaged.", "Resume it."]
 
 
 def test_the_reason_of_an_outcome_contains_everything_that_the_platform_said() -> None:
@@ -182,7 +191,10 @@ def test_progress_is_one_line(progress: RunProgress, line: str) -> None:
 def test_the_question_about_one_row_names_it_and_its_users() -> None:
     free, used = plan_to_delete(1), plan_to_delete(1, breaking=1)
     assert wording.deletion_sentence(free) == "Delete 'One' (Shop, 01000000000000000000000000): nobody uses it."
-    assert wording.deletion_sentence(used) == "Delete 'One' (Shop, 01000000000000000000000000): it is used by Orders."
+    users = "Orders / environment 1 (running); Orders / environment 2 (running)"
+    assert wording.deletion_sentence(used) == (
+        f"Delete 'One' (Shop, 01000000000000000000000000): it is used by {users}. This breaks {ENVIRONMENTS}."
+    )
     nameless = make_plan(PlanRow(RUN, Verdict.DELETE))
     assert wording.deletion_sentence(nameless) == f"Delete '(no name)' (no system, {RUN}): nobody uses it."
 
@@ -191,14 +203,26 @@ def test_the_question_about_several_rows_counts_them_and_what_they_break() -> No
     assert wording.deletion_sentence(plan_to_delete(2, kept=1)) == "Delete 2 of 3 selected connections."
     assert (
         wording.deletion_sentence(plan_to_delete(5, breaking=2, kept=4))
-        == "Delete 5 of 9 selected connections, 2 of them in use (breaks 4 running environments)."
+        == f"Delete 5 of 9 selected connections, 2 of them in use (breaks {ENVIRONMENTS})."
     )
 
 
 def test_the_request_for_consent_contains_the_words_to_type() -> None:
     assert wording.consent_request(plan_to_delete(1, kept=3)) == "Delete it? y/N"
-    assert wording.consent_request(plan_to_delete(2)) == "Type delete 2 to continue, anything else to stop"
-    assert wording.consent_request(plan_to_delete(1, breaking=1)) == "Type break 1 to continue, anything else to stop"
+    otherwise = "to continue, list to see every row, anything else to stop"
+    assert wording.consent_request(plan_to_delete(2)) == f"Type delete 2 {otherwise}"
+    assert wording.consent_request(plan_to_delete(1, breaking=1)) == f"Type delete 1 break 1 {otherwise}"
+
+
+def test_a_plan_names_the_first_protection_rules_that_match_nothing() -> None:
+    plan = plan_to_delete(1)
+    assert wording.plan_notes(plan) == []
+    (note,) = wording.plan_notes(msgspec.structs.replace(plan, unmatched_rules=("name: x",)))
+    assert note == "1 protection rule matches no connection of the organisation: 'name: x'. Check the spelling."
+    rules = tuple(f"name: {number}" for number in range(7))
+    (note,) = wording.plan_notes(msgspec.structs.replace(plan, unmatched_rules=rules))
+    assert note.startswith("7 protection rules match no connection of the organisation: 'name: 0', ")
+    assert note.endswith("'name: 4' and 2 more. Check the spelling.")
 
 
 @given(server_texts)

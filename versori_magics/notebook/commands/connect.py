@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from versori_magics.settings import Settings
 
 
-@magic_hints()
 def connect(
     context: str | None = None, *, server: str | None = None, org: str | None = None, auth: AuthScheme | None = None
 ) -> Summary:
@@ -45,14 +44,16 @@ def connect(
     """
     from versori_magics.notebook.prompts import ask_for_token
 
-    for name, value in {"context": context, "server": server, "org": org, "auth": auth}.items():
-        if value != "":  # a blank one counts as absent
-            check_text(name, value)
-    arguments = {"context": context, "server": server, "organisation": org, "auth": auth}
-    settings = SESSION.connect(arguments)
-    if settings.token is None:
-        settings = SESSION.connect({**arguments, "token": ask_for_token(settings.server)})
-    return _summarise(settings)
+    # Not the decorator: in a traceback, its frame would show a token that was passed as an argument by mistake.
+    with magic_hints():
+        for name, value in {"context": context, "server": server, "org": org, "auth": auth}.items():
+            if value != "":  # a blank one counts as absent
+                check_text(name, value)
+        arguments = {"context": context, "server": server, "organisation": org, "auth": auth}
+        settings = SESSION.connect(arguments)
+        if settings.token is None:
+            settings = SESSION.connect({**arguments, "token": ask_for_token(settings.server)})
+        return _summarise(settings)
 
 
 def _summarise(settings: Settings) -> Summary:

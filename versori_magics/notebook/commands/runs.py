@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-RunState = Literal["finished", "stopped", "interrupted", "running", "unreadable"]
+RunState = Literal["finished", "stopped", "interrupted", "running", "damaged", "unreadable"]
 
 
 @magic_hints()
@@ -30,8 +30,8 @@ def runs() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each run: its state (finished, stopped, interrupted, running, unreadable), the number of planned
-        rows, and the number of rows with each outcome.
+        One row for each run: its state (finished, stopped, interrupted, running, damaged, unreadable), the number of
+        planned rows, the number of rows with each outcome, and what is wrong with its journal, if anything is.
     """
     return runs_frame([_read_run(path) for path in list_journals(journal_folder())], [o.value for o in Outcome])
 
@@ -39,7 +39,8 @@ def runs() -> pd.DataFrame:
 def _read_run(path: Path) -> tuple[Report, RunState]:
     records = catch(lambda: read_journal(path), JournalError)
     if isinstance(records, JournalError):
-        return Report(path.stem, "", "", "", (), ended=False, journal=str(path)), "unreadable"
+        report = Report(path.stem, "", "", "", (), ended=False, journal=str(path), damage=records.message)
+        return report, "unreadable"
     report = Report.replay(records, str(path))
     state: RunState = "running" if is_under_way(path) else _state(report)
     # Without a header, the run was interrupted before its first line was complete.
@@ -49,4 +50,6 @@ def _read_run(path: Path) -> tuple[Report, RunState]:
 def _state(report: Report) -> RunState:
     if not report.ended:
         return "interrupted"
+    if report.damage:
+        return "damaged"
     return "stopped" if report.stopped else "finished"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from versori_magics.api.auth import Secret
 from versori_magics.catch import catch
 from versori_magics.errors import ArgumentError, SandboxError
+from versori_magics.interrupts import deferred_interrupts
 from versori_magics.notebook.display.results import Summary
 from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.session import SESSION
@@ -58,7 +59,8 @@ def sandbox(action: SandboxAction = "start", *, connections: int = 250, seed: in
 
 def _start(connections: int, seed: int) -> Summary:
     """Start a fresh sandbox in place of the running one, and connect to it."""
-    from versori_magics.emulator import Emulator, EmulatorUnavailableError
+    with deferred_interrupts():
+        from versori_magics.emulator import Emulator, EmulatorUnavailableError
 
     if _running:
         _running.pop().stop()

@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
 import pandas as pd
 
+from versori_magics.api.models import ZERO_DAY
 from versori_magics.text import one_line, visible
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.report import Report
     from versori_magics.inventory.usage import ConnectionUsage, OrganisationUsage
 
-# The platform may write Go's zero time if there is no time; this string sorts after every spelling of it.
-ZERO_DAY = "0001-01-01Z"
 SHORTEST_TIME = len("2026-11-24T09:00:00Z")
 UNIT: Literal["us"] = "us"
 PRINTABLE_ASCII = bytes(range(ord(" "), ord("~") + 1))
@@ -35,6 +33,7 @@ def connections_frame(
     *,
     server: str,
     organisation: str,
+    warning: str = "",
 ) -> pd.DataFrame:
     """Return connections as a DataFrame, one row each.
 
@@ -49,12 +48,14 @@ def connections_frame(
     server, organisation : str
         The connections' server and organisation. ``attrs["versori"]`` records both, the time, and whether the
         platform's count confirms the list.
+    warning : str
+        Why the list may be incomplete despite that count; empty if there is no reason.
 
     Returns
     -------
     DataFrame
         Ids and texts are strings, times `datetime64[us, UTC]`, `in_use` a plain bool. `credential_errors` is text:
-        missing if no credential was ever validated, empty if all validated ones are valid.
+        empty if no error is known.
     """
     items = listing.items
     auths: list[str | None] = []
@@ -86,7 +87,7 @@ def connections_frame(
         "server": server,
         "organisation": organisation,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "completeness": "complete" if listing.confirmed else "unconfirmed: the platform gave no totalCount",
+        "completeness": _completeness(listing, warning),
         "usage_problems": list(usage.problems) if usage is not None else [],
     }
     return frame
@@ -101,18 +102,22 @@ def _usage_columns(usages: Sequence[ConnectionUsage]) -> dict[str, pd.Series[Any
     }
 
 
-def credential_state(connection: Connection) -> tuple[str, str | None, str | None]:
+def _completeness(listing: Listing[Connection], warning: str) -> str:
+    if listing.confirmed and not warning:
+        return "complete"
+    return f"unconfirmed: {warning or 'the platform gave no totalCount'}"
+
+
+def credential_state(connection: Connection) -> tuple[str, str, str | None]:
     """Return the authentication types, errors and earliest expiry of a connection's credentials.
 
     Returns
     -------
-    str, str or None, str or None
-        The types, separated by commas; empty if there are none. The errors, separated by semicolons; None if no
-        credential was ever validated, empty if all validated ones are valid. The expiry as the platform wrote it; None
-        if there is none.
+    str, str, str or None
+        The types, separated by commas; empty if there are none. The errors, separated by semicolons; empty if none is
+        known. The expiry as the platform wrote it; None if there is none.
     """
-    auth = ""
-    errors: str | None = None
+    auth = errors = ""
     expiry: str | None = None
     for entry in connection.credentials or ():
         if entry is None:
@@ -125,11 +130,9 @@ def credential_state(connection: Connection) -> tuple[str, str | None, str | Non
             auth = f"{auth}, {auth_type}"
         if credential is None:
             continue
-        if credential.errors is not msgspec.UNSET:
-            errors = errors or ""
-            if credential.errors:
-                messages = [one_line(error, 300) for error in credential.errors]
-                errors = "; ".join([errors, *messages] if errors else messages)
+        if credential.errors:
+            messages = [one_line(error, 300) for error in credential.errors]
+            errors = "; ".join([errors, *messages] if errors else messages)
         if credential.expires_at and credential.expires_at > ZERO_DAY:
             expiry = _earlier(expiry, credential.expires_at) if expiry else credential.expires_at
     return auth, errors, expiry
@@ -192,6 +195,7 @@ def runs_frame(reports: Sequence[tuple[Report, str]], outcomes: Iterable[str]) -
     for outcome in outcomes:
         columns[outcome] = pd.Series([report.counts[outcome] for report, _ in reports], dtype="int64")
     columns["stopped"] = _texts([report.stopped for report, _ in reports])
+    columns["damage"] = _texts([report.damage for report, _ in reports])
     columns["journal"] = _texts([report.journal for report, _ in reports])
     return pd.DataFrame(columns)
 

@@ -240,7 +240,7 @@ class ConnectionDetails(Displayed):
             "system": self.system or self.connection.system_id or "",
             "base URL": self.connection.base_url or "",
             "authentication": auth,
-            "credentials": {None: "never validated", "": "valid"}.get(errors, errors),
+            "credentials": errors or "no known error",
             "expires": expires_at or "",
             "created": self.connection.created_at or "",
             "updated": self.connection.updated_at or "",

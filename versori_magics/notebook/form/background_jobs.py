@@ -10,6 +10,8 @@ import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
+from versori_magics.api.concurrency import NO_THREAD
+from versori_magics.catch import catch
 from versori_magics.errors import VersoriError
 from versori_magics.notebook.magic_hints import add_magic_hint
 
@@ -39,12 +41,18 @@ class BackgroundJobs:
         return self._lock.locked()
 
     def start(self, description: str, work: Callable[[], None]) -> bool:
-        """Start `work`; return False if a job is running already."""
+        """Start `work`; return False if a job is running already, or no thread can be started for this one."""
         if not self._lock.acquire(blocking=False):
             return False
         # In the clicked cell's context: without it, ipykernel 7.0 cannot attribute the thread's messages to a cell.
         run = copy_context().run
-        threading.Thread(target=run, args=(self._run, description, work), name="versori-form", daemon=True).start()
+        thread = threading.Thread(target=run, args=(self._run, description, work), name="versori-form", daemon=True)
+        if isinstance(catch(thread.start, RuntimeError), RuntimeError):
+            self._lock.release()
+            self._show_error(
+                VersoriError(f"Nothing was done: {NO_THREAD}.", hint="Restart the kernel, then try again.")
+            )
+            return False
         return True
 
     def _run(self, description: str, work: Callable[[], None]) -> None:

@@ -83,8 +83,8 @@ class ConsentPane:
         self.box.layout.display = "none"
 
     def _offer_breaking(self, plan: Plan) -> tuple[ipywidgets.Widget, ...]:
-        """Return a checkbox for each row in use, except dynamic ones, which the platform refuses to delete."""
-        rows = [row for row in plan.rows if row.breaking or (row.verdict == Verdict.IN_USE and row.kind != "dynamic")]
+        """Return a checkbox for each static row in use: no other may be broken."""
+        rows = [row for row in plan.rows if row.breaking or (row.verdict == Verdict.IN_USE and row.kind == "static")]
         if not rows:
             return ()
         heading = _break_heading(len(rows))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import ipywidgets
 from IPython.display import DisplayHandle, display
@@ -22,7 +23,9 @@ from versori_magics.notebook.form.single_connection_pane import SingleConnection
 from versori_magics.notebook.form.unattended import require_interactive_frontend
 from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.session import SESSION, workflow_for
+from versori_magics.notebook.validation import check_number
 from versori_magics.presentation.wording import outcome_reason
+from versori_magics.settings import MAX_ROWS
 from versori_magics.text import number_of
 
 if TYPE_CHECKING:
@@ -37,18 +40,46 @@ if TYPE_CHECKING:
     from versori_magics.cleanup.selection import Selection
     from versori_magics.notebook.display.results import ConnectionDetails
 
+Source = Literal["table", "single", "run"]
+SELECTION_CHANGED = "The selection has changed since the preview, so the plan was withdrawn. Preview it again."
 WITHOUT_WIDGETS = "use df = %versori_connections . --usage\nand %versori_delete . CONN --dry-run."
 # An exported notebook shows this below the place of the widget.
 NO_REPORT = f"No run yet; the report of the next run will appear here.\nIf no form is shown above, {WITHOUT_WIDGETS}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Preview:
+    """A plan that is shown for review.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    client : Client
+        The client that it was made with, and is executed with.
+    source : {'table', 'single', 'run'}
+        Whether it was made from the table's selection, from one connection id, or from the last run's unfinished rows.
+    """
+
+    plan: Plan
+    client: Client
+    source: Source
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids that it was made of."""
+        return {row.id for row in self.plan.rows}
+
+
 class Form:
-    """A form for one organisation.
+    """A form for one organisation of one server; a later `connect` does not change it.
 
     Parameters
     ----------
     org : str
         ULID, or ``.`` for the connected organisation.
+    max_rows : int
+        Maximum number of connections of one plan.
 
     Attributes
     ----------
@@ -60,15 +91,15 @@ class Form:
         The report of the last run.
     """
 
-    def __init__(self, org: str = ".") -> None:
+    def __init__(self, org: str = ".", max_rows: int = MAX_ROWS) -> None:
         require_interactive_frontend()
         self._client = SESSION.client(org)
+        self._max_rows = max_rows
         self.frame: pd.DataFrame | None = None
         self.plan: DeletionPlan | None = None
         self.report: DeletionReport | None = None
         self._record: DisplayHandle | None = None
-        self._is_resuming = False  # whether the shown plan is the unfinished part of the last run
-        self._plan_client: Client = self._client  # of the plan that is shown
+        self._preview: _Preview | None = None  # a person can agree to this plan, and to no other
         self._run_client: Client = self._client  # of the last run, which is resumed with the same client
         self._jobs = BackgroundJobs(self._show_busy, self._show_error)
         self._build()
@@ -77,7 +108,9 @@ class Form:
     def _build(self) -> None:
         self._status = widgets.text_line("status")
         self._error = widgets.html_area("error")
-        self._single = SingleConnectionPane(self._client.organisation, self._look_up, self._preview_one)
+        self._single = SingleConnectionPane(
+            self._client.organisation, self._look_up, self._preview_one, self._on_typing_id
+        )
         self.table = ConnectionTable()
         self.table.on_selection(self._on_selection)
         self._consent = ConsentPane(self._on_agreement, self._replan, self._go_back)
@@ -156,6 +189,21 @@ class Form:
     def _on_selection(self, ids: Sequence[str]) -> None:
         self._preview_button.description = f"Preview deletion of {len(ids):,}" if ids else "Preview deletion"
         self._preview_button.disabled = not ids or bool(self._status.value)
+        self._withdraw_outdated()
+
+    def _on_typing_id(self) -> None:
+        if self._preview is not None and self._preview.source == "single":
+            self._withdraw()
+
+    def _withdraw_outdated(self) -> None:
+        preview = self._preview
+        if preview is not None and preview.source == "table" and preview.ids != set(self.table.selection):
+            self._withdraw()
+
+    def _withdraw(self) -> None:
+        self._preview = self.plan = None
+        self._consent.hide()
+        self._error.value = widgets.note(SELECTION_CHANGED, "kept")
 
     def _list(self) -> None:
         self.frame = list_with_usage(self._client)
@@ -163,53 +211,57 @@ class Form:
 
     def _look_up(self, organisation: str, connection: str, then: Callable[[ConnectionDetails], None]) -> bool:
         def work() -> None:
-            then(connection_details(SESSION.client(organisation), connection))
+            then(connection_details(self._client.for_organisation(organisation), connection))
 
         return self._start("Looking it up …", work)
 
     def _preview_one(self, organisation: str, connection: str) -> None:
-        self._preview(SESSION.client(organisation), (connection,), ())
+        self._prepare(self._client.for_organisation(organisation), (connection,), (), "single")
 
     def _preview_selection(self) -> None:
-        self._preview(self._client, self.table.selection, ())
+        self._prepare(self._client, self.table.selection, (), "table")
 
     def _replan(self, breaking: Sequence[str]) -> None:
-        if self.plan is not None:
-            self._preview(self._plan_client, tuple(row.id for row in self.plan.rows), tuple(breaking))
+        preview = self._preview
+        if preview is not None:
+            ids = tuple(row.id for row in preview.plan.rows)
+            self._prepare(preview.client, ids, tuple(breaking), preview.source)
 
-    def _preview(self, client: Client, ids: tuple[str, ...], breaking: tuple[str, ...]) -> None:
+    def _prepare(self, client: Client, ids: tuple[str, ...], breaking: tuple[str, ...], source: Source) -> None:
         def work() -> None:
-            self._show_plan(client, workflow_for(client).prepare(ids, allow_breaking=breaking), is_resuming=False)
+            plan = workflow_for(client).prepare(ids, allow_breaking=breaking, max_rows=self._max_rows)
+            self._show_plan(_Preview(plan, client, source))
 
         self._start("Checking who uses them …", work)
 
-    def _show_plan(self, client: Client, plan: Plan, *, is_resuming: bool) -> None:
-        self._set_plan(client, plan, is_resuming=is_resuming)
+    def _show_plan(self, preview: _Preview) -> None:
+        self._preview, self.plan = preview, DeletionPlan.of(preview.plan)
         self._run.hide()
-        self._consent.show(plan, offer_breaking=not is_resuming)
-
-    def _set_plan(self, client: Client, plan: Plan, *, is_resuming: bool) -> None:
-        self.plan = DeletionPlan.of(plan)
-        self._plan_client, self._is_resuming = client, is_resuming
+        self._consent.show(preview.plan, offer_breaking=preview.source != "run")
+        self._withdraw_outdated()  # the selection may have changed while the plan was made
 
     def _go_back(self) -> None:
         self._consent.hide()
-        if self._is_resuming:  # the last run can still be resumed
+        preview, self._preview = self._preview, None
+        if preview is not None and preview.source == "run":  # the last run can still be resumed
             self._run.show()
 
     def _on_agreement(self, plan: Plan, consent: Consent) -> None:
-        client, is_resuming = self._plan_client, self._is_resuming
-        self._start("Deleting …", lambda: self._execute(client, plan, consent, is_resuming=is_resuming))
+        preview = self._preview
+        if preview is not None and preview.plan.id == plan.id:
+            self._start("Deleting …", lambda: self._execute(preview, consent))
 
-    def _execute(self, client: Client, plan: Plan, consent: Consent | None, *, is_resuming: bool) -> None:
+    def _execute(self, preview: _Preview, consent: Consent | None) -> None:
         self._consent.hide()
-        self._run_client = client
-        workflow = workflow_for(client)
+        self._preview = None
+        self._run_client = preview.client
+        workflow = workflow_for(preview.client)
         options = RunOptions(on_progress=self._on_progress, stop_button=self._run.begin())
         report: DeletionReport | None = None
         try:
-            run = workflow.resume if is_resuming else workflow.execute
-            self.report = report = DeletionReport.of(run(plan, consent, options))  # before the pane shows its result
+            run = workflow.resume if preview.source == "run" else workflow.execute
+            # Before the pane shows its result:
+            self.report = report = DeletionReport.of(run(preview.plan, consent, options))
         finally:
             self._run.end(report)
         self._show_report(report)
@@ -237,21 +289,24 @@ class Form:
         client = self._run_client
         workflow = workflow_for(client)
         plan = workflow.prepare_resume(find_unfinished_run(run, workflow.journal_folder))
+        preview = _Preview(plan, client, "run")
         if plan.to_delete:
-            self._show_plan(client, plan, is_resuming=True)
+            self._show_plan(preview)
         else:  # nothing is left to send: only record the outcomes
-            self._set_plan(client, plan, is_resuming=True)
-            self._execute(client, plan, None, is_resuming=True)
+            self.plan = DeletionPlan.of(plan)
+            self._execute(preview, None)
 
 
 @magic_hints()
-def form(org: str = ".") -> Form:
+def form(org: str = ".", *, max: int = MAX_ROWS) -> Form:  # noqa: A002 - the same word as the magic's
     """Return a form to see, select, review and delete connections by clicking.
 
     Parameters
     ----------
     org : str
         ULID, or ``.`` for the connected organisation. Default ``.``.
+    max : int
+        Maximum number of connections of one plan. Default 100.
 
     Returns
     -------
@@ -265,4 +320,5 @@ def form(org: str = ".") -> Form:
     VersoriError
         If a tool such as papermill runs the notebook, so that nobody can click.
     """
-    return Form(org)
+    check_number("max", max, 1, None)
+    return Form(org, max)

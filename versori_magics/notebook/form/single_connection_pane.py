@@ -32,6 +32,8 @@ class SingleConnectionPane:
         (organisation, id, then) -> bool. Looks a connection up and calls `then` with it; False if the form is busy.
     preview : callable
         (organisation, id) -> None. Previews the deletion of the connection that was looked up last.
+    on_typing : callable
+        () -> None. Called when a field changes.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class SingleConnectionPane:
         organisation: str,
         look_up: Callable[[str, str, Callable[[ConnectionDetails], None]], bool],
         preview: Callable[[str, str], None],
+        on_typing: Callable[[], None],
     ) -> None:
         self._look_up = look_up
+        self._on_change = on_typing
         self._ids = ("", "")
         self.organisation, self._organisation_error, organisation_box = widgets.text_field(
             "Organisation", "organisation", "ULID"
@@ -65,6 +69,7 @@ class SingleConnectionPane:
         )
 
     def _on_typing(self, _change: object = None) -> None:
+        self._on_change()
         self._preview_button.disabled = True
         self._details.value = self._error.value = ""
         organisation = self._check(self.organisation, self._organisation_error)

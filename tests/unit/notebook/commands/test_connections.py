@@ -1,10 +1,11 @@
 """connections and connection: the complete list, its filters, and who uses each connection."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.hostile_platform import SECRET, HostilePlatform, error, html, world
+from support.hostile_platform import SECRET, HostilePlatform, edit, error, html, world
 
 import versori_magics as versori
 from versori_magics.errors import (
@@ -144,6 +145,44 @@ def test_every_failure_of_the_platform_is_a_short_error_of_this_package(platform
         with pytest.raises(PlatformError) as caught:
             versori.connections(".")
         assert len(caught.value.lines()) <= 3
+
+
+def test_ids_in_lower_case_are_listed_and_filtered_like_any_other(platform: HostilePlatform) -> None:
+    def change(body: Any) -> Any:
+        text = json.dumps(body)
+        for key in [*platform.world.connections, *platform.world.systems, *platform.world.projects]:
+            text = text.replace(key, key.lower())
+        return json.loads(text)
+
+    platform.on("GET", "", edit(change), times=999)
+    frame = versori.connections(".", project="Orders")
+    assert ids(frame) == {*platform.world.static, *platform.world.dynamic}
+    assert set(frame["system"]) <= {"Shop", "Ledger", "Warehouse"}
+    assert ids(versori.connections(".")) == set(platform.world.connections)
+
+
+def test_usage_lists_the_connections_that_the_platform_shows_for_an_end_user_only(platform: HostilePlatform) -> None:
+    platform.world.hides_connections_of_end_users = True
+    assert ids(versori.connections(".")) == {*platform.world.static, *platform.world.free}
+    for options in ({"usage": True}, {"project": "Orders"}):
+        assert set(platform.world.dynamic) <= ids(versori.connections(".", **options))  # type: ignore[arg-type]
+
+
+def test_end_users_that_may_not_be_listed_give_a_warning_and_an_unconfirmed_list(platform: HostilePlatform) -> None:
+    platform.on("GET", "/users", error(403, message="not for this token"))
+    with pytest.warns(UserWarning, match=r"Connections of end users may be missing: .*not for this token") as warnings:
+        frame = versori.connections(".", usage=True)
+    assert [warning.filename for warning in warnings] == [__file__]
+    assert ids(frame) == set(platform.world.connections)
+    assert frame.attrs["versori"]["completeness"].startswith("unconfirmed: Connections of end users may be missing")
+
+
+def test_without_projects_usage_is_unknown_unless_the_user_says_that_there_are_none(platform: HostilePlatform) -> None:
+    with pytest.raises(ArgumentError, match="has 2 projects, although you said that it has none"):
+        versori.connections(".", usage=True, no_projects=True)
+    platform.world.projects.clear()
+    assert set(versori.connections(".", usage=True)["kind"]) == {"unknown"}
+    assert set(versori.connections(".", usage=True, no_projects=True)["kind"]) == {"unused"}
 
 
 # connection.

@@ -2,10 +2,13 @@
 
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from support.hostile_platform import FOREVER, HostilePlatform, drop_after, error, world
 from support.outcomes import count_usage_scans, outcome_by_id, outcome_counts
@@ -76,6 +79,20 @@ def test_there_are_never_more_concurrent_requests_than_workers(platform: Hostile
 
 
 # Consent.
+
+
+@pytest.mark.parametrize(
+    "yes",
+    ["False", "no", "0", "", "yes", 0, 1, [0], [], None, math.nan, np.bool_(True), pd.Series([True]), object()],
+)
+def test_only_true_is_consent_in_advance(platform: HostilePlatform, yes: Any) -> None:
+    for send in (
+        lambda: versori.delete(".", platform.world.free, yes=yes),
+        lambda: versori.resume(ULID, yes=yes),
+    ):
+        with pytest.raises(ArgumentError, match=r"yes must be True or False, not .*\. Nothing was sent"):
+            send()
+    assert platform.requests == []
 
 
 def test_unused_connections_are_deleted_after_the_required_words(

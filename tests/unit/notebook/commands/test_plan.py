@@ -11,7 +11,16 @@ from support.hostile_platform import FOREVER, HostilePlatform, answer, error, wo
 from support.outcomes import outcome_counts
 
 import versori_magics as versori
-from versori_magics.errors import ArgumentError, NotFoundError, PlanError, PlatformError, SelectionError
+from versori_magics.cleanup.journal import Journal
+from versori_magics.errors import (
+    ArgumentError,
+    JournalError,
+    NotFoundError,
+    PlanError,
+    PlatformError,
+    RunStoppedError,
+    SelectionError,
+)
 
 ULID_1 = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 ULID_2 = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
@@ -106,9 +115,16 @@ def test_every_form_of_a_selection_gives_the_same_plan(platform: HostilePlatform
     assert set(versori.plan(".", set(ids)).frame["id"]) == set(ids)
 
 
-def test_an_iterator_that_can_be_read_once_is_deleted_completely(platform: HostilePlatform) -> None:
-    report = versori.delete(".", (key for key in all_ids(platform)), yes=True)
+@pytest.mark.parametrize(
+    "make_iterator", [iter, reversed, lambda ids: map(str.lower, ids), lambda ids: (key for key in ids), dict.fromkeys]
+)
+def test_an_iterator_that_can_be_read_once_is_deleted_completely(
+    platform: HostilePlatform, make_iterator: Callable[[list[str]], Any]
+) -> None:
+    selection = make_iterator(all_ids(platform))
+    report = versori.delete(".", selection.keys() if isinstance(selection, dict) else selection, yes=True)
     assert outcome_counts(report) == {"deleted": 5, "in_use": 4}
+    assert platform.deleted == set(platform.world.free)
 
 
 def test_an_empty_selection_sends_nothing_and_asks_nobody(
@@ -199,6 +215,58 @@ def test_an_executed_plan_returns_its_report_without_asking_and_whatever_its_siz
     assert stdin.read() == "delete 5\n"
 
 
+def test_a_stopped_plan_that_is_executed_again_raises_its_error_again(platform: HostilePlatform) -> None:
+    plan = versori.plan(".", platform.world.free)
+    platform.dead_token_after(2)
+    with pytest.raises(RunStoppedError) as first:
+        versori.delete(".", plan, yes=True, workers=1)
+    platform.dead_token_after(FOREVER)
+    requests = len(platform.requests)
+    with pytest.raises(RunStoppedError) as second:
+        versori.delete(".", plan, yes=True)
+    assert second.value.report.rows == first.value.report.rows
+    assert second.value.report.run == plan.id
+    assert f"%versori_resume {plan.id}" in str(second.value)
+    assert len(platform.requests) == requests
+
+
+def test_a_plan_whose_run_was_interrupted_raises_an_error_that_says_how_to_resume(
+    platform: HostilePlatform, tmp_path: Path
+) -> None:
+    plan = versori.plan(".", platform.world.free)
+    journal = Journal.create(tmp_path / "runs", plan)
+    assert journal is not None
+    journal.record_sends((platform.world.free[0], 1))
+    journal.close()  # without an end, as after kill -9
+    with pytest.raises(RunStoppedError, match="The run was interrupted") as caught:
+        versori.delete(".", plan, yes=True)
+    assert f"%versori_resume {plan.id}" in str(caught.value)
+    assert outcome_counts(caught.value.report) == {"unknown": 1, "not_attempted": 4}
+    assert platform.deletes == []
+
+
+def test_a_plan_that_is_being_executed_is_not_executed_again(platform: HostilePlatform, tmp_path: Path) -> None:
+    plan = versori.plan(".", platform.world.free)
+    journal = Journal.create(tmp_path / "runs", plan)
+    assert journal is not None
+    with pytest.raises(JournalError, match="is already running in this or another kernel"):
+        versori.delete(".", plan, yes=True)
+    journal.close()
+    assert platform.deletes == []
+
+
+def test_a_row_whose_fourth_user_changed_since_the_plan_is_kept(platform: HostilePlatform) -> None:
+    row = platform.world.free[0]
+    with platform.lock:
+        for environment in platform.world.environments[:3]:
+            platform.world.link(row, environment.id)
+    plan = versori.plan(".", [row], allow_breaking=[row])
+    with platform.lock:
+        platform.world.link(row, platform.world.environments[3].id)
+    assert outcome_counts(versori.delete(".", plan, yes=True)) == {"changed": 1}
+    assert platform.deletes == []
+
+
 def test_the_rows_of_an_older_plan_are_checked_again(platform: HostilePlatform) -> None:
     plan = versori.plan(".", platform.world.free)
     with platform.lock:
@@ -234,7 +302,11 @@ def test_plan_fails_if_a_connection_cannot_be_read(platform: HostilePlatform) ->
         versori.plan(".", platform.world.free)
 
 
-def test_connections_with_unknown_usage_are_kept(platform: HostilePlatform) -> None:
+def test_connections_with_unknown_usage_are_kept_even_if_they_are_allowed_to_break(platform: HostilePlatform) -> None:
+    platform.on("GET", "/activations", error(403, message="not yours"), times=2)
+    plan = versori.plan(".", all_ids(platform), allow_breaking=all_ids(platform))
+    assert plan.counts["in_use"] == 9
+    assert all("its usage is known" in row.reason for row in plan.rows)
     platform.on("GET", "/projects$", error(403, message="not yours"), times=FOREVER)
     report = versori.delete(".", all_ids(platform), yes=True)
     assert outcome_counts(report) == {"in_use": 9}
@@ -249,13 +321,60 @@ def test_protected_connections_are_never_sent(
 ) -> None:
     first, second, *others = platform.world.free
     file = tmp_path / "protect.txt"
-    file.write_text(f"{first}  # mine\nname: {platform.world.connections[second].name}\n")
+    file.write_text(f"# mine\n{first}\nname: {platform.world.connections[second].name}\n")
     assert versori.plan(".", platform.world.free, protect=file).counts["protected"] == 2
     assert versori.plan(".", platform.world.free, protect=str(file)).counts["protected"] == 2
     monkeypatch.setenv("VERSORI_PROTECT", str(file))
     report = versori.delete(".", platform.world.free, yes=True)
     assert outcome_counts(report) == {"deleted": 3, "protected": 2}
     assert platform.deleted == set(others)
+
+
+def test_rules_that_match_no_connection_are_named_in_the_plan(platform: HostilePlatform, tmp_path: Path) -> None:
+    file = tmp_path / "protect.txt"
+    file.write_text("system: Shopfy\nname: connection *\n")
+    plan = versori.plan(".", platform.world.free[:2], protect=file)
+    assert plan.unmatched_rules == ("system: Shopfy",)
+    for shown in (plan.to_text(), plan.to_html(), plan.to_markdown()):
+        assert "1 protection rule matches no connection of the organisation" in shown
+    file.write_text("system: Shop # the shop\n")
+    with pytest.raises(ArgumentError, match="A line with a rule cannot contain a comment"):
+        versori.plan(".", platform.world.free[:2], protect=file)
+
+
+def test_a_plan_is_executed_with_the_rules_that_its_file_contains_now(
+    platform: HostilePlatform, tmp_path: Path
+) -> None:
+    first, second, *_ = platform.world.free
+    file = tmp_path / "protect.txt"
+    file.write_text(f"{ULID_1}\n")
+    plan = versori.plan(".", platform.world.free, protect=file)
+    file.write_text(f"{first}\n{second}\n")
+    report = versori.delete(".", plan, yes=True)  # without naming the file again
+    assert outcome_counts(report) == {"deleted": 3, "protected": 2}
+    assert not platform.deleted & {first, second}
+
+
+def test_a_plan_keeps_the_rules_that_it_was_made_with(platform: HostilePlatform, tmp_path: Path) -> None:
+    name = "renamed-later"
+    file = tmp_path / "protect.txt"
+    file.write_text(f"name: {name}\n")
+    plan = versori.plan(".", platform.world.free, protect=file)
+    file.write_text("")
+    with platform.lock:
+        platform.world.connections[platform.world.free[0]].name = name
+    report = versori.delete(".", plan, yes=True)
+    assert outcome_counts(report) == {"deleted": 4, "protected": 1}
+
+
+def test_a_plan_whose_protection_file_is_gone_is_not_executed(platform: HostilePlatform, tmp_path: Path) -> None:
+    file = tmp_path / "protect.txt"
+    file.write_text(ULID_1)
+    plan = versori.plan(".", platform.world.free, protect=file)
+    file.unlink()
+    with pytest.raises(ArgumentError, match="cannot be read"):
+        versori.delete(".", plan, yes=True)
+    assert platform.deletes == []
 
 
 def test_a_rule_that_was_added_after_the_plan_protects_too(platform: HostilePlatform, tmp_path: Path) -> None:

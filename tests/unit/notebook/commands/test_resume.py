@@ -218,6 +218,64 @@ def test_rows_that_were_protected_since_are_kept(
 
 
 @pytest.mark.parametrize("options", [{}, {"yes": True}])
+@pytest.fixture
+def protection_file(tmp_path: Path) -> Path:
+    file = tmp_path / "protect.txt"
+    file.write_text(f"name: not-yet\n{ULID}\n")
+    return file
+
+
+@pytest.fixture
+def stopped_run_with_rules(platform: HostilePlatform, protection_file: Path) -> str:
+    """Return the id of a run that ended early, with 10 of 30 rows deleted, and whose plan has a protection file."""
+    platform.reset(world(free=30))
+    platform.dead_token_after(10)
+    with pytest.raises(RunStoppedError) as caught:
+        versori.delete(".", platform.world.free, yes=True, protect=protection_file)
+    platform.dead_token_after(FOREVER)
+    return str(caught.value.report.run)
+
+
+def test_the_rules_that_the_plans_file_contains_now_protect_without_naming_it_again(
+    platform: HostilePlatform, stopped_run_with_rules: str, protection_file: Path
+) -> None:
+    first, second, *_ = remaining_ids(platform)
+    protection_file.write_text(f"{first}\n{second}\n")
+    report = versori.resume(stopped_run_with_rules, yes=True)
+    assert outcome_counts(report) == {"deleted": 28, "protected": 2}
+    assert not platform.deleted & {first, second}
+
+
+def test_the_rules_that_the_plan_was_made_with_protect_even_if_its_file_lost_them(
+    platform: HostilePlatform, stopped_run_with_rules: str, protection_file: Path
+) -> None:
+    row = remaining_ids(platform)[0]
+    protection_file.write_text("")
+    with platform.lock:
+        platform.world.connections[row].name = "not-yet"
+    assert outcome_counts(versori.resume(stopped_run_with_rules, yes=True)) == {"deleted": 29, "protected": 1}
+
+
+def test_another_protection_file_protects_besides_the_plans_own(
+    platform: HostilePlatform, stopped_run_with_rules: str, protection_file: Path, tmp_path: Path
+) -> None:
+    first, second, *_ = remaining_ids(platform)
+    protection_file.write_text(first)
+    (tmp_path / "other.txt").write_text(second)
+    report = versori.resume(stopped_run_with_rules, yes=True, protect=tmp_path / "other.txt")
+    assert outcome_counts(report) == {"deleted": 28, "protected": 2}
+
+
+def test_a_run_whose_protection_file_is_gone_is_not_resumed(
+    platform: HostilePlatform, stopped_run_with_rules: str, protection_file: Path
+) -> None:
+    protection_file.unlink()
+    sent = len(platform.deletes)
+    with pytest.raises(ArgumentError, match=r"The protection file .* cannot be read"):
+        versori.resume(stopped_run_with_rules, yes=True)
+    assert len(platform.deletes) == sent
+
+
 def test_a_run_whose_rows_cannot_be_checked_sends_nothing_and_can_be_resumed_later(
     platform: HostilePlatform, stopped_run: str, type_at_terminal: TypeText, options: dict[str, bool]
 ) -> None:

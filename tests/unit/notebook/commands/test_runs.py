@@ -74,6 +74,23 @@ def test_a_journal_of_a_newer_version_is_listed_as_unreadable_and_hides_no_other
     }
 
 
+def test_a_damaged_journal_says_what_is_wrong_with_it(platform: HostilePlatform) -> None:
+    report = versori.delete(".", platform.world.free, yes=True)
+    content = Path(report.journal).read_bytes()
+    first, second, rest = content.split(b"\n", 2)
+    Path(report.journal).write_bytes(content.replace(b'"outcome":"deleted"', b'"outcome":"Deleted"', 1))
+    (row,) = versori.runs().to_dict("records")
+    assert (row["state"], row["unknown"]) == ("damaged", 1)
+    assert row["damage"].startswith("The journal is damaged: 1 line changed, lost or added.")
+    assert "The journal is damaged" in versori.resume(report.run, yes=True).to_text()
+    Path(report.journal).write_bytes(b"\n".join([first[:-1], second, rest]))
+    (row,) = versori.runs().to_dict("records")
+    assert (row["run"], row["state"], row["planned"]) == (report.run, "unreadable", 0)
+    assert "is damaged" in row["damage"]
+    Path(report.journal).write_bytes(content)
+    assert versori.runs()["damage"].tolist() == [""]
+
+
 def test_a_journal_that_cannot_be_read_is_listed_as_unreadable(platform: HostilePlatform) -> None:
     report = versori.delete(".", platform.world.free[0], yes=True)
     Path(report.journal).unlink()

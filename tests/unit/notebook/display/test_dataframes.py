@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cleanup_examples import make_usage, make_use
 
 from versori_magics.api.models import Connection
 from versori_magics.api.pagination import Listing
@@ -166,16 +167,16 @@ def test_unknown_usage_counts_as_in_use_and_unused_connections_do_not() -> None:
 @pytest.mark.parametrize(
     ("credentials", "state"),
     [
-        (None, ("", None, None)),
-        ([], ("", None, None)),
-        ([None], ("", None, None)),
-        ([{"credential": None, "authSchemeConfig": None}], ("", None, None)),
-        ([{"authSchemeConfig": {"type": "brand-new"}}], ("brand-new", None, None)),
-        ([{"credential": {"type": "string"}}], ("string", None, None)),
+        (None, ("", "", None)),
+        ([], ("", "", None)),
+        ([None], ("", "", None)),
+        ([{"credential": None, "authSchemeConfig": None}], ("", "", None)),
+        ([{"authSchemeConfig": {"type": "brand-new"}}], ("brand-new", "", None)),
+        ([{"credential": {"type": "string"}}], ("string", "", None)),
         ([{"credential": {"type": "string", "errors": []}}], ("string", "", None)),
         ([{"credential": {"type": "string", "errors": None}}], ("string", "", None)),
         ([{"credential": {"errors": ["a", {"b": 1}, 3]}}], ("", "a; {'b': 1}; 3", None)),
-        ([{"credential": {"expiresAt": "0001-01-01T00:00:00Z"}}], ("", None, None)),
+        ([{"credential": {"expiresAt": "0001-01-01T00:00:00Z"}}], ("", "", None)),
         (
             [
                 {"credential": {"type": "x", "errors": ["e"], "expiresAt": "2026-01-01T00:00:00Z"}},
@@ -192,10 +193,34 @@ def test_credentials_are_summarised_as_types_errors_and_earliest_expiry(
     assert credential_state(connection(credentials=credentials)) == state
 
 
-def test_a_frame_never_contains_credential_data() -> None:
-    secret = {"credential": {"type": "string", "data": "S3CR3T", "errors": []}, "data": "S3CR3T"}
-    df = frame(connection(credentials=[secret], data="S3CR3T"))
+@pytest.mark.parametrize("data", ["S3CR3T", {"oauth2Token": {"accessToken": "S3CR3T"}}, ["S3CR3T"], {"S3CR3T": 1}])
+def test_a_frame_never_contains_credential_data(data: Any) -> None:
+    secret = {"credential": {"type": "string", "data": data, "errors": []}, "data": data}
+    body = {"id": CONNECTION_ID, "credentials": [secret], "data": data}
+    df = frame(msgspec.json.decode(msgspec.json.encode(body), type=Connection))
     assert "S3CR3T" not in df.to_csv() + repr(df.attrs)
+
+
+def test_the_expiry_of_the_token_counts_rather_than_the_removal_of_the_credential() -> None:
+    def expires_at(token: Any) -> Any:
+        credential = {"expiresAt": "2030-01-01T00:00:00Z", "data": {"oauth2Token": token}}
+        body = {"id": CONNECTION_ID, "credentials": [{"credential": credential}]}
+        return frame(msgspec.json.decode(msgspec.json.encode(body), type=Connection))["expires_at"][0]
+
+    assert expires_at({"expiresAt": "2026-01-01T00:00:00Z"}) == pd.Timestamp("2026-01-01T00:00:00Z")
+    assert expires_at({}) == pd.Timestamp("2030-01-01T00:00:00Z")
+
+
+def test_a_list_that_may_lack_connections_of_end_users_is_not_called_complete() -> None:
+    df = connections_frame(
+        Listing([full], confirmed=True),
+        {},
+        None,
+        server="https://s",
+        organisation=ORGANISATION,
+        warning="some are missing",
+    )
+    assert df.attrs["versori"]["completeness"] == "unconfirmed: some are missing"
 
 
 # Times.
@@ -284,7 +309,7 @@ def test_any_text_instead_of_a_time_gives_the_same_dtypes(times: list[str | None
                         "authSchemeConfig": st.none() | st.fixed_dictionaries({"type": texts | st.none()}),
                         "credential": st.none()
                         | st.fixed_dictionaries(
-                            {}, optional={"type": texts, "errors": st.lists(json_values) | st.none(), "data": texts}
+                            {}, optional={"type": texts, "errors": st.lists(json_values) | st.none()}
                         ),
                     },
                 ),
@@ -314,7 +339,7 @@ def report(*rows: ReportRow, **options: Any) -> Report:
 
 
 plan_row = PlanRow(
-    CONNECTION_ID, Verdict.IN_USE, "One", "Shop", "used", "static", in_use=True, used_by="Orders", running=2
+    CONNECTION_ID, Verdict.IN_USE, "One", "Shop", "used", make_usage("static", [make_use(1), make_use(2)])
 )
 report_row = ReportRow(
     CONNECTION_ID,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets
 import pytest
+from support.cleanup_examples import make_usage
 
 from versori_magics.cleanup.consent import Consent
 from versori_magics.cleanup.plan import Plan, PlanRow, Verdict
@@ -15,6 +16,8 @@ from versori_magics.notebook.form.consent_pane import MAX_BREAK_OFFERS, ConsentP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from versori_magics.inventory.usage import UsageKind
+
 ORGANISATION = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
 
 
@@ -22,11 +25,14 @@ def make_id(number: int) -> str:
     return f"01{number:024}"
 
 
-def make_plan(*verdicts: Verdict, breaking: int = 0, kind: str = "static") -> Plan:
+def make_plan(*verdicts: Verdict, breaking: int = 0, kind: UsageKind = "static") -> Plan:
     """Return a plan with one row for each verdict; the first `breaking` ones are in use."""
     rows = tuple(
         PlanRow(
-            make_id(n), verdict, f"name {n}", kind=kind, in_use=n < breaking or verdict == Verdict.IN_USE, used_by="A"
+            make_id(n),
+            verdict,
+            f"name {n}",
+            usage=make_usage(kind if n < breaking or verdict == Verdict.IN_USE else "unused"),
         )
         for n, verdict in enumerate(verdicts)
     )
@@ -120,7 +126,7 @@ def test_a_plan_that_deletes_nothing_asks_for_nothing(form: Form) -> None:
 
 def test_rows_in_use_are_offered_to_break_and_each_tick_makes_the_plan_again(form: Form) -> None:
     form.pane.show(make_plan(Verdict.DELETE, Verdict.DELETE, Verdict.IN_USE, Verdict.PROTECTED, breaking=1))
-    assert form.pane._instruction.value == "To delete, type: break 1"
+    assert form.pane._instruction.value == "To delete, type: delete 2 break 1"
     assert [(box.connection_id, box.value) for box in form.checkboxes] == [(make_id(0), True), (make_id(2), False)]
     form.checkboxes[1].value = True
     form.checkboxes[0].value = False
@@ -129,6 +135,11 @@ def test_rows_in_use_are_offered_to_break_and_each_tick_makes_the_plan_again(for
 
 def test_rows_that_the_platform_would_refuse_are_not_offered_to_break(form: Form) -> None:
     form.pane.show(make_plan(Verdict.IN_USE, Verdict.IN_USE, kind="dynamic"))
+    assert form.pane._break_offers.children == ()
+
+
+def test_rows_whose_usage_is_unknown_are_not_offered_to_break(form: Form) -> None:
+    form.pane.show(make_plan(Verdict.IN_USE, Verdict.IN_USE, kind="unknown"))
     assert form.pane._break_offers.children == ()
 
 

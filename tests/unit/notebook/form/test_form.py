@@ -11,7 +11,7 @@ from support.outcomes import count_usage_scans, outcome_counts
 
 import versori_magics as versori
 from versori_magics.cleanup.journal import Journal
-from versori_magics.errors import SelectionError
+from versori_magics.errors import ArgumentError, SelectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -102,8 +102,8 @@ def test_ticking_a_row_in_use_makes_a_plan_that_breaks_it(platform: HostilePlatf
     wait_until_idle(form)
     assert form.plan is not None
     assert form.plan.breaking == (static,)
-    assert form._consent._instruction.value == "To delete, type: break 1"
-    agree(form, "break 1")
+    assert form._consent._instruction.value == "To delete, type: delete 2 break 1"
+    agree(form, "delete 2 break 1")
     assert platform.deleted == {platform.world.free[0], static}
 
 
@@ -151,6 +151,107 @@ def test_ids_that_are_not_in_the_table_cannot_be_selected(platform: HostilePlatf
     with pytest.raises(SelectionError, match="a string of 1 character"):
         form.selection = ["x"]
     assert form.selection.empty
+
+
+@pytest.mark.parametrize("change", ["untick", "tick another", "clear"])
+def test_a_change_of_the_selection_withdraws_the_plan(platform: HostilePlatform, change: str) -> None:
+    first, second, third, *_ = platform.world.free
+    form = open_form()
+    preview(form, [first, second])
+    form._consent._typed.value = "delete 2"
+    form.selection = {"untick": [first], "tick another": [first, second, third], "clear": []}[change]
+    assert not is_shown(form._consent)
+    assert form.plan is None
+    assert is_shown_error(form, "The selection has changed since the preview")
+    form._consent._delete_button.click()
+    wait_until_idle(form)
+    assert platform.deletes == []
+    preview(form, [first])
+    agree(form, "y")
+    assert platform.deleted == {first}
+
+
+def test_a_selection_that_changes_while_its_plan_is_made_withdraws_the_plan(platform: HostilePlatform) -> None:
+    first, second, *_ = platform.world.free
+    form = open_form()
+    form.selection = [first, second]
+    platform.latency = 0.05
+    form._preview_button.click()
+    platform.wait_for(lambda: platform.in_flight)
+    form.selection = [first]
+    wait_until_idle(form)
+    assert not is_shown(form._consent)
+    assert form.plan is None
+
+
+def test_typing_another_id_withdraws_the_plan_of_the_first(platform: HostilePlatform) -> None:
+    first, second, *_ = platform.world.free
+    form = open_form()
+    form._single.connection.value = first
+    wait_until_idle(form)
+    form._single._preview_button.click()
+    wait_until_idle(form)
+    assert is_shown(form._consent)
+    form._single.connection.value = second
+    assert not is_shown(form._consent)
+    wait_until_idle(form)
+    form._consent._delete_button.click()
+    wait_until_idle(form)
+    assert platform.deletes == []
+
+
+def test_more_rows_than_the_maximum_are_refused_as_a_whole(platform: HostilePlatform) -> None:
+    form = versori.form(".", max=4)
+    wait_until_idle(form)
+    preview(form, platform.world.free)
+    assert is_shown_error(form, "5 connections are selected; the maximum is 4. Nothing was sent.")
+    assert not is_shown(form._consent)
+    preview(form, platform.world.free[:4])
+    agree(form, "delete 4")
+    assert len(platform.deleted) == 4
+    with pytest.raises(ArgumentError, match="max must be a whole number"):
+        versori.form(".", max=0)
+
+
+# The server and the client.
+
+
+def test_a_form_stays_on_its_server_after_another_one_is_connected(
+    platform: HostilePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *_ = platform.world.free
+    with HostilePlatform(world(free=5)) as other:
+        form = open_form()
+        monkeypatch.setenv("VERSORI_SERVER", other.url)
+        versori.connect(server=other.url, org=other.organisation)
+        form._single.connection.value = first
+        wait_until_idle(form)
+        form._single._preview_button.click()
+        wait_until_idle(form)
+        agree(form, "y")
+        preview(form, [second])
+        agree(form, "y")
+        assert platform.deleted == {first, second}
+        assert other.requests == []
+        form._client.close()
+
+
+def test_connecting_again_during_a_run_does_not_disturb_it(platform: HostilePlatform) -> None:
+    platform.reset(world(free=40), latency=0.02)
+    form = open_form()
+    preview(form, platform.world.free)
+    form._consent._typed.value = "delete 40"
+    form._consent._delete_button.click()
+    platform.wait_for(lambda: len(platform.deleted) > 5)
+    versori.connect(server="https://elsewhere.example", org=OTHER_ORGANISATION)
+    wait_until_idle(form)
+    assert form.report is not None
+    assert outcome_counts(form.report) == {"deleted": 40}
+    form.refresh()
+    wait_until_idle(form)
+    assert form.frame is not None
+    assert form.frame.empty
+    form._client.close()
 
 
 # Retry.
