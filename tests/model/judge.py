@@ -121,7 +121,7 @@ def _problem_of_plan_row(site: Site, row: PlanRow, agreement: Agreement) -> tupl
         return "unsafe plan", "it is called unused and " + ("its usage is not known" if uses is None else "is in use")
     if verdict == "delete" and (uses is None or (uses and row.id not in agreement.breaking)):
         return "unsafe plan", "its usage is not known" if uses is None else "it is in use"
-    if uses and row.running < (running := _running(uses)):
+    if uses and verdict == "delete" and row.running < (running := _running(uses)):
         return "unsafe plan", f"it breaks {running} running environments and not {row.running}"
     return None
 

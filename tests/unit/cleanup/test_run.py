@@ -216,7 +216,9 @@ def test_plan_whose_run_is_under_way_is_an_error_that_says_so(tmp_path: Path) ->
         delete = ScriptedDelete()
         for use in (
             lambda plan=plan: recorded_report(plan, tmp_path),
-            lambda plan=plan, delete=delete: start_run(plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan()),
+            lambda plan=plan, delete=delete: start_run(
+                plan, make_platform(delete), tmp_path, RunOptions(), fresh_scan()
+            ),
         ):
             with pytest.raises(JournalError, match=f"The run {plan.id} is already running") as caught:
                 use()
