@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,8 +31,8 @@ class Agreement:
         Connection -> how it was seen when it was planned. Filled at the first DELETE if the plan was never shown.
     removed : set
         The connections that DELETEs for this plan removed.
-    arrived : Counter
-        Connection -> DELETEs for this plan that reached the platform.
+    sent : set
+        The connections for which a DELETE of this plan was sent, whether it reached the platform or not.
     """
 
     site: Site
@@ -42,7 +41,7 @@ class Agreement:
     protection: Path | None = None
     facts: dict[str, Facts | None] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
-    arrived: Counter[str] = field(default_factory=Counter)
+    sent: set[str] = field(default_factory=set)
     selected: tuple[str, ...] = ()
     """Every id of the selection, deleted or not."""
     is_damaged: bool = False
@@ -50,6 +49,10 @@ class Agreement:
     files: set[Path] = field(default_factory=set)
     """Further files, which the command that runs now names."""
 
+    is_lost: bool = False
+    """Whether its journal is gone, so that nobody can know what it deleted."""
+    shown: object = None
+    """The plan, if somebody saw it before the command that carries it out, or the run that is resumed."""
     first_rules: tuple[tuple[str, str], ...] | None = None
     """The rules that the plan was made with."""
 

@@ -60,6 +60,11 @@ def _activate(site: Site, connection: str) -> None:
         site.change(activations=(replace(first, connection_ids=(*first.connection_ids, connection)), *others))
 
 
+def _name_by_static_user(site: Site, connection: str) -> None:
+    site.named_by_static_user |= {connection}
+    site.change()
+
+
 def _deactivate(site: Site, connection: str) -> None:
     site.change(
         activations=tuple(
@@ -82,6 +87,7 @@ CHANGES: dict[str, Callable[[Site, str], None]] = {
     "is touched": _touch,
     "is activated": _activate,
     "is deactivated": _deactivate,
+    "is named by the static user": _name_by_static_user,
     "is removed": _remove,
 }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from model.agreements import Agreement
 from model.changes import CHANGES, RULES, change_connection
+from model.damage import DAMAGES
 from model.judge import judge_plan
 from model.person import Known, Person
 from model.selections import FORMS, WORDS, YES
@@ -38,6 +39,7 @@ class History(RuleBasedStateMachine):
     def start(self, environments: int, manner: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="versori-model-", dir=FOLDER))
         self.world = self.make_world(environments, manner)
+        self.world.tell(f"{environments} environments; the platform's manner: {manner}")
         self.person = Person(self.world, self.folder, self.shell)
         self.seldom = 0  # calls that return a DataFrame, which take as long as ten others
 
@@ -108,7 +110,7 @@ class History(RuleBasedStateMachine):
             "six minutes": ("after", six_minutes),
             "link": ("after", link),
             "again": ("after", person.execute_again),
-            "the journals vanish": ("after", lambda: shutil.rmtree(person.journals, ignore_errors=True)),
+            "the journals vanish": ("after", person.lose_journals),
         }
         return Event(at, *happens[meanwhile]) if meanwhile in happens else None
 
@@ -148,6 +150,7 @@ class History(RuleBasedStateMachine):
         judge_plan(self.world, ending.value, agreement)
         agreement.remember_facts()
         agreement.ids = frozenset(row.id for row in ending.value.to_delete)
+        agreement.shown = ending.value
         self.person.plans.append(Known(ending.value, agreement))
         return self.person.plans[-1]
 
@@ -196,3 +199,11 @@ class History(RuleBasedStateMachine):
         self.person.delete(
             agreement, lambda: self.person.call(versori.resume, run, yes=yes, workers=2, **options), agreed=agreed
         )
+
+    def damage_journal(self, run: str, damage: str, percent: int) -> None:
+        """Damage the journal of a run, if it still exists."""
+        path, agreement = self.person.journals / f"{run}.jsonl", self.person.runs.get(run)
+        if agreement is not None and path.exists():
+            self.world.tell(f"the journal is damaged: {damage} at {percent} %")
+            DAMAGES[damage](path, percent, [id_ for id_ in agreement.site.labels if id_ not in agreement.selected])
+            agreement.is_damaged = True

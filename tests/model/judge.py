@@ -37,8 +37,6 @@ def judge_delete(world: World, site: Site, connection: str) -> None:
         world.violate(kind, f"{called} on {site} was sent for deletion, but {text}.")
     if world.journals is not None and not _is_recorded(world.journals, connection):
         world.violate("not recorded", f"{called} on {site} was sent for deletion, but no journal says so.")
-    if world.command is not None:
-        world.command.arrived[connection] += 1
 
 
 def _is_recorded(journals: Path, connection: str) -> bool:
@@ -102,6 +100,15 @@ def judge_plan(world: World, plan: Plan, agreement: Agreement) -> None:
         if problem := _problem_of_plan_row(site, row, agreement):
             kind, text = problem
             world.violate(kind, f"The plan says {row.verdict.value!r} of {_called(site, row.id)}, but {text}.")
+        elif world.is_calm and row.verdict.value == "in_use" and _is_known_unused(world, site, row.id):
+            world.violate("kept without reason", f"{_called(site, row.id)} is called in use, but nobody uses it.")
+
+
+def _is_known_unused(world: World, site: Site, connection: str) -> bool:
+    """Tell whether nobody uses a connection, and the client could know it."""
+    looked = site.looked(connection)
+    could_know = world.manner != "activations without connections"
+    return could_know and looked is not None and looked.uses == frozenset()
 
 
 def _problem_of_plan_row(site: Site, row: PlanRow, agreement: Agreement) -> tuple[str, str] | None:
@@ -114,7 +121,7 @@ def _problem_of_plan_row(site: Site, row: PlanRow, agreement: Agreement) -> tupl
         return "unsafe plan", "it is called unused and " + ("its usage is not known" if uses is None else "is in use")
     if verdict == "delete" and (uses is None or (uses and row.id not in agreement.breaking)):
         return "unsafe plan", "its usage is not known" if uses is None else "it is in use"
-    if uses and row.running < (running := _running(uses)):
+    if uses and verdict == "delete" and row.running < (running := _running(uses)):
         return "unsafe plan", f"it breaks {running} running environments and not {row.running}"
     return None
 
@@ -162,8 +169,10 @@ def _problem_of_report_row(row: ReportRow, agreement: Agreement) -> str:
     outcome, removed = row.outcome.value, row.id in agreement.removed
     if outcome in _GONE and agreement.site.exists(row.id):
         return "it exists"
-    if outcome == "deleted" and not agreement.arrived[row.id] and not agreement.is_damaged:
-        return "no DELETE of this run reached the platform"
+    if outcome == "deleted" and row.id not in agreement.sent and not agreement.is_damaged:
+        return "this run sent no DELETE"
+    if outcome == "already_gone" and agreement.is_lost:
+        return ""
     if outcome not in {"deleted", "unknown"} and removed:
         return "this run deleted it"
     return ""
@@ -172,6 +181,9 @@ def _problem_of_report_row(row: ReportRow, agreement: Agreement) -> str:
 def judge_calm(world: World, report: Report, agreement: Agreement) -> None:
     """Judge a report of a command during which nothing went wrong: what was agreed to must be done."""
     for row in report.rows:
+        is_new = agreement.shown is None and not agreement.is_damaged
+        if row.outcome.value == "in_use" and is_new and _is_known_unused(world, agreement.site, row.id):
+            world.violate("kept without reason", f"{_called(agreement.site, row.id)} was kept, but nobody uses it.")
         called = f"{_called(agreement.site, row.id)} ended as {row.outcome.value!r}"
         if row.outcome.value in _UNCLEAR:
             world.violate("stuck", f"{called} although nothing went wrong: {row.message}")

@@ -175,12 +175,7 @@ class Machine(History):
     @precondition(lambda self: hasattr(self, "person") and self.person.runs)
     @rule(damage=st.sampled_from(sorted(DAMAGES)), percent=st.integers(0, 99))
     def damage(self, damage: str, percent: int) -> None:
-        run, agreement = list(self.person.runs.items())[-1]
-        path = self.person.journals / f"{run}.jsonl"
-        if path.exists():
-            self.world.tell(f"the last journal is damaged: {damage} at {percent} %")
-            DAMAGES[damage](path, percent, [id_ for id_ in agreement.site.labels if id_ not in agreement.selected])
-            agreement.is_damaged = True
+        self.damage_journal(list(self.person.runs)[-1], damage, percent)
 
     # What seldom comes about by chance.
 
@@ -213,6 +208,23 @@ class Machine(History):
         else:
             self.edit(edit, target)
             self.execute_plan(known, "True", again)
+
+    @rule(
+        names=labels,
+        at=positions,
+        meanwhile=st.sampled_from(["stop", "again", "the journals vanish"]),
+        damage=often("nothing", DAMAGES),
+        percent=st.integers(0, 99),
+    )
+    def execute_twice(self, names: Sequence[str], at: int, meanwhile: str, damage: str, percent: int) -> None:
+        """Execute a plan, perhaps damage its journal, and execute it again."""
+        known = self.make_plan(names, "list", False, "none", "calm")
+        if known is None:
+            return
+        self.execute_plan(known, "True", "none", meanwhile=meanwhile, at=at)
+        if damage != "nothing":
+            self.damage_journal(known.plan.id, damage, percent)
+        self.execute_plan(known, "True", "none")
 
     @rule(
         names=labels,

@@ -47,13 +47,14 @@ def make_organisation(seed: int, environments: int) -> Made:
         replace(project, environments=part)
         for project, part in zip(built.projects, (tuple(placed[:-1]), tuple(placed[-1:])), strict=False)
     )
-    systems = built.systems[:2]
+    systems, activation = built.systems[:2], built.activations[0]
     connections = tuple(
         replace(
             connection,
             name=name,
             system_id=systems[label in OTHER_SYSTEM].id,
             template_id=None,
+            end_user_id=activation.end_user.id if label == "dynamic" else None,
             updated_at="2026-01-01T00:00:00Z",
         )
         for connection, (label, name) in zip(built.connections, NAMES.items(), strict=False)
@@ -61,13 +62,14 @@ def make_organisation(seed: int, environments: int) -> Made:
     ids = {label: connection.id for label, connection in zip(LABELS, connections, strict=True)}
     template = next(connection.template_id for connection in built.connections if connection.template_id)
     linked = [("static", 0), ("draft", min(2, environments - 1)), *(("shared", n) for n in range(min(4, environments)))]
-    activation = replace(built.activations[0], environment_id=placed[0].id, connection_ids=(ids["dynamic"],))
+    users = {item.end_user.id: item.end_user for item in built.activations[:2]}
+    activation = replace(activation, environment_id=placed[0].id, connection_ids=(ids["dynamic"],))
     organisation = replace(
         built,
         systems=systems,
         projects=projects,
         connections=connections,
-        end_users=built.end_users[:3],
+        end_users=tuple(users[id_] for id_ in sorted(users)),
         activations=(activation,),
         links=tuple(Link(ids[label], placed[n].id, template) for label, n in linked),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,13 @@ class Person:
         self.world.tell("The stop button is pressed")
         signal.raise_signal(signal.SIGINT)
 
+    def lose_journals(self) -> None:
+        """Lose the folder of the journals, and with it all that could be known about earlier runs."""
+        shutil.rmtree(self.journals, ignore_errors=True)
+        for agreement in (*self.runs.values(), self.pending):
+            if agreement is not None:
+                agreement.is_damaged = agreement.is_lost = True
+
     def execute_again(self) -> None:
         """Execute the plan that is under way once more, as another kernel might."""
         if self.executing is None:
@@ -192,6 +200,7 @@ class Person:
             agreement.remember_facts()
             self.runs[path.stem] = agreement
         self._judge(ending, agreement, was_agreed=was_agreed)
+        agreement.shown = agreement.shown or self.runs
         return ending
 
     def _judge(self, ending: Ending, agreement: Agreement, *, was_agreed: bool) -> None:
@@ -215,7 +224,7 @@ class Person:
             self.world.violate("asked without a plan", prompt)
             return ""
         is_remainder = {row.id for row in plan.rows} < set(agreement.selected)  # of a run that is resumed
-        if not is_remainder:
+        if agreement.shown is None:
             judge_plan(self.world, plan, agreement)
         agreement.remember_facts()
         words = self.words(plan)

@@ -80,7 +80,7 @@ class World:
         self.is_dead = False
         self.journals: Path | None = None
         """Where each DELETE must be on record before it is sent."""
-        self._manner = MANNERS[manner]
+        self.manner, self._manner = manner, MANNERS[manner]
         self.begin("calm")
 
     def begin(self, weather: str, event: Event | None = None) -> None:
@@ -148,6 +148,8 @@ class _Exchange:
     def run(self, path: str, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> tuple[Answer | None, bool]:
         is_delete = self.operation == "DeleteConnection"
         if is_delete:
+            if self.world.command is not None:
+                self.world.command.sent.add(self.id)
             self.world.happens("before")
         fault = self.world.weather(self._call())
         if fault is None or fault.acts:
