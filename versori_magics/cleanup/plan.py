@@ -120,8 +120,8 @@ class Plan(msgspec.Struct, frozen=True):
         The rules that match no connection of the organisation.
     no_projects : bool
         Whether the user said that the organisation has no projects.
-    scope : UsageScope
-        How much was looked at to find out who uses the connections.
+    scope : UsageScope or None
+        How much was looked at to find out who uses the connections; None if that is not known.
     warning : str
         What could not be checked, as a sentence; empty if nothing.
     """
@@ -136,7 +136,7 @@ class Plan(msgspec.Struct, frozen=True):
     protection_file: str = ""
     unmatched_rules: tuple[str, ...] = ()
     no_projects: bool = False
-    scope: UsageScope = UsageScope()
+    scope: UsageScope | None = None
     warning: str = ""
 
     @classmethod

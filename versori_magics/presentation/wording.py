@@ -126,7 +126,7 @@ def origin(source: Plan | Report) -> str:
 
 def plan_source(plan: Plan) -> str:
     """Return the server, the organisation and how much was looked at to find out who uses the connections."""
-    return f"{origin(plan)}; usage read from {plan.scope}" if plan.rows else origin(plan)
+    return f"{origin(plan)}; usage read from {plan.scope}" if plan.scope else origin(plan)
 
 
 def report_notes(report: Report, hint: str = "") -> list[str]:
