@@ -13,7 +13,6 @@ from typing import Generic, TypeVar, cast
 import msgspec
 
 from versori_magics.api.ids import canonical_ulid
-from versori_magics.catch import catch
 from versori_magics.errors import FieldError
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from versori_magics.cleanup.protection import NO_PROTECTION, Protection
-from versori_magics.inventory.usage import ConnectionUsage, UsageScope
+from versori_magics.inventory.usage import ConnectionUsage, UsageScope  # noqa: TC001 - msgspec reads annotations
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

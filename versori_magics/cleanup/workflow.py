@@ -234,11 +234,19 @@ def finish(report: ReportT, stop_button: StopButton, show: Callable[[ReportT], o
     if stop_button.pressed:
         show(report)
         raise KeyboardInterrupt
-    if report.stopped or not report.ended:
+    if problem := _problem(report):
         show(report)
-        reason = f"ended early: {report.stopped}" if report.stopped else "was interrupted"
-        raise RunStoppedError(f"The run {reason}.", report=report, next_step=report.next_step)
+        raise RunStoppedError(problem, report=report, next_step=report.next_step)
     return report
+
+
+def _problem(report: Report) -> str:
+    """Return why a report is not that of a run that reached its last row; empty if it is."""
+    if report.stopped:
+        return f"The run ended early: {report.stopped}."
+    if not report.ended:
+        return "The run was interrupted."
+    return report.damage if report.unfinished else ""
 
 
 def check_size(rows: int, max_rows: int | None) -> None:
