@@ -26,7 +26,12 @@ BUDGET = 2000
 CHUNK = 100  # histories of one test
 STEPS = 16
 # A form is expensive to build, and a socket slow.
-SHARES = {"test_histories": 0.8, "test_form_histories": 0.16, "test_socket_histories": 0.04}
+SHARES = {
+    "test_histories": 0.4,
+    "test_magic_histories": 0.4,
+    "test_form_histories": 0.16,
+    "test_socket_histories": 0.04,
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -92,8 +97,8 @@ def begin(shell: InteractiveShell, in_process: None) -> Iterator[Callable[..., F
     """Return a function that begins a history; whatever it breaks fails the test at its end."""
     machines: list[FormMachine] = []
 
-    def begin(environments: int = 2, manner: str = "plain") -> FormMachine:
-        machine = type("Fixed", (FormMachine,), {"shell": shell})()
+    def begin(environments: int = 2, manner: str = "plain", *, uses_magics: bool = False) -> FormMachine:
+        machine = type("Fixed", (FormMachine,), {"shell": shell, "uses_magics": uses_magics})()
         machine.begin(environments, manner)
         machines.append(machine)
         return machine

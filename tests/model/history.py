@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
 import tempfile
@@ -18,7 +17,6 @@ from model.person import Known, Person
 from model.selections import FORMS, WORDS, YES
 from model.world import Event, World
 
-import versori_magics as versori
 from versori_magics.cleanup.plan import Plan
 
 if TYPE_CHECKING:
@@ -33,6 +31,7 @@ class History(RuleBasedStateMachine):
     """One history; `shell` and `servers` are set by whoever runs it."""
 
     shell: InteractiveShell
+    uses_magics = False
     ignored: frozenset[str] = frozenset()
     """Kinds of violations that do not end a history."""
 
@@ -40,7 +39,7 @@ class History(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="versori-model-", dir=FOLDER))
         self.world = self.make_world(environments, manner)
         self.world.tell(f"{environments} environments; the platform's manner: {manner}")
-        self.person = Person(self.world, self.folder, self.shell)
+        self.person = Person(self.world, self.folder, self.shell, uses_magics=self.uses_magics)
         self.seldom = 0  # calls that return a DataFrame, which take as long as ten others
 
     def make_world(self, environments: int, manner: str) -> World:
@@ -142,9 +141,7 @@ class History(RuleBasedStateMachine):
         agreement = self.agreement(names, may_break, path)
         self.begin_command(f"plan({names} as {form}, {may_break=}, {protection=})", weather)
         breaking = sorted(agreement.breaking)
-        ending = self.person.call(
-            versori.plan, ".", FORMS[form](list(agreement.selected)), allow_breaking=breaking, **options
-        )
+        ending = self.person.run("plan", ".", FORMS[form](list(agreement.selected)), allow_breaking=breaking, **options)
         if not isinstance(ending.value, Plan):
             return None
         judge_plan(self.world, ending.value, agreement)
@@ -181,7 +178,7 @@ class History(RuleBasedStateMachine):
         )
         self.person.delete(
             known.agreement,
-            lambda: self.person.call(versori.delete, ".", known.plan, yes=yes, workers=2, **options),
+            lambda: self.person.run("delete", ".", known.plan, yes=yes, workers=2, **options),
             agreed=agreed,
         )
 
@@ -192,12 +189,10 @@ class History(RuleBasedStateMachine):
         agreement = self.person.runs[run]
         if path is not None:
             agreement.files.add(path)
-        if "protect" not in inspect.signature(versori.resume).parameters:
-            options = {}
         agreed, yes = self.agree(consent)
         self.begin_command(f"resume(a run of {agreement.site}, {consent=}, {protection=})", weather, meanwhile, at)
         self.person.delete(
-            agreement, lambda: self.person.call(versori.resume, run, yes=yes, workers=2, **options), agreed=agreed
+            agreement, lambda: self.person.run("resume", run, yes=yes, workers=2, **options), agreed=agreed
         )
 
     def damage_journal(self, run: str, damage: str, percent: int) -> None:

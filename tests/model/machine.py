@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from hypothesis import strategies as st
@@ -16,12 +16,8 @@ from model.organisations import LABELS
 from model.selections import FORMS, WORDS, YES
 from model.weather import MANNERS, WEATHERS
 
-import versori_magics as versori
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from model.person import Ending
 
 
 def often(usual: str, values: Iterable[str]) -> st.SearchStrategy[str]:
@@ -45,9 +41,9 @@ positions = st.integers(1, 3)
 
 
 class Machine(History):
-    """One history with functions and magics."""
+    """One history with functions, or with magics."""
 
-    @initialize(environments=st.sampled_from([2, 2, 5]), manner=often("plain", list(MANNERS)))
+    @initialize(environments=st.sampled_from([2, 2, 2, 5]), manner=often("plain", list(MANNERS)))
     def begin(self, environments: int, manner: str) -> None:
         self.start(environments, manner)
 
@@ -63,7 +59,7 @@ class Machine(History):
     def list_connections(self, weather: str) -> None:
         self.seldom += 1
         self.begin_command("connections(usage=True)", weather)
-        ending = self.person.call(versori.connections, ".", usage=True)
+        ending = self.person.run("connections", ".", usage=True)
         if isinstance(ending.value, pd.DataFrame):
             judge_frame(self.world, self.site, ending.value)
             self.person.frames.append((self.site, ending.value))
@@ -81,7 +77,6 @@ class Machine(History):
         weather=weathers,
         meanwhile=meanwhiles,
         at=positions,
-        magic=st.booleans(),
     )
     def delete(
         self,
@@ -93,26 +88,34 @@ class Machine(History):
         weather: str,
         meanwhile: str,
         at: int,
-        magic: bool,
     ) -> None:
         options, path = self.use_protection(protection)
         agreement = self.agreement(names, may_break, path)
         agreed, yes = self.agree(consent)
         self.begin_command(
-            f"delete({names} as {form}, {consent=}, {may_break=}, {protection=}, {magic=})", weather, meanwhile, at
+            f"delete({names} as {form}, {consent=}, {may_break=}, {protection=})", weather, meanwhile, at
         )
         selection, breaking = FORMS[form](list(agreement.selected)), sorted(agreement.breaking)
+        self.person.delete(
+            agreement,
+            lambda: self.person.run("delete", ".", selection, yes=yes, allow_breaking=breaking, workers=2, **options),
+            agreed=agreed,
+        )
 
-        def call() -> Ending:
-            if magic and isinstance(yes, bool):
-                return self.person.magic(
-                    "delete", _line(yes, breaking, options), selection=selection, breaking=breaking
-                )
-            return self.person.call(
-                versori.delete, ".", selection, yes=yes, allow_breaking=breaking, workers=2, **options
-            )
-
-        self.person.delete(agreement, call, agreed=agreed)
+    @precondition(lambda self: hasattr(self, "person") and self.person.frames)
+    @rule(names=labels, column=st.booleans(), meanwhile=meanwhiles)
+    def delete_listed(self, names: Sequence[str], column: bool, meanwhile: str) -> None:
+        """Delete rows of a list, which is perhaps from another server or organisation."""
+        site, frame = self.person.frames[-1]
+        rows = frame[frame["id"].isin([site.ids[name] for name in names])]
+        agreement = self.agreement(names, False, self.use_protection("none")[1])
+        agreement.selected = tuple(rows["id"])
+        agreement.ids = frozenset(agreement.selected)
+        self.begin_command(f"delete({names} of a list of {site}, {column=})", "calm", meanwhile)
+        selection = rows["id"] if column else rows
+        self.person.delete(
+            agreement, lambda: self.person.run("delete", ".", selection, yes=True), agreed=site is self.site
+        )
 
     @precondition(lambda self: hasattr(self, "person") and self.person.plans)
     @rule(
@@ -164,7 +167,7 @@ class Machine(History):
     def list_runs(self) -> None:
         self.seldom += 1
         self.world.tell("runs()")
-        ending = self.person.call(versori.runs)
+        ending = self.person.run("runs")
         listed = {} if ending.value is None else dict(zip(ending.value["run"], ending.value["state"], strict=True))
         existing = {path.stem for path in self.person.journals.glob("*.jsonl")}
         if listed.keys() != existing:
@@ -240,16 +243,9 @@ class Machine(History):
     ) -> None:
         """Let a run die or stop, change or protect one of its unfinished rows, and resume."""
         before = set(self.person.runs)
-        self.delete(names, "list", "True", False, protection, "calm", meanwhile, at, False)
+        self.delete(names, "list", "True", False, protection, "calm", meanwhile, at)
         for run in self.person.runs.keys() - before:
             agreement = self.person.runs[run]
             if left := [id_ for id_ in agreement.selected if id_ not in agreement.removed]:
                 self.edit(edit, left[number % len(left)])
             self.resume_run(run, "True", again)
-
-
-def _line(yes: bool, breaking: list[str], options: dict[str, Any]) -> str:
-    parts = [". selection", "--yes" * yes, "--break breaking" * bool(breaking), "--workers 2"]
-    if "protect" in options:
-        parts.append(f"--protect '{options['protect']}'")
-    return " ".join(part for part in parts if part)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from model.judge import judge_calm, judge_plan, judge_report
+from model.lines import has_line, write_line
 from model.process import CURRENT, release_locks
 from model.site import TOKEN
 from model.world import Died
@@ -72,10 +73,12 @@ class Person:
         Of this history: journals and the protection file.
     shell : InteractiveShell
         For the magics.
+    uses_magics : bool
+        Whether they write magics, where they can, and not calls of functions.
     """
 
-    def __init__(self, world: World, folder: Path, shell: InteractiveShell) -> None:
-        self.world, self.shell = world, shell
+    def __init__(self, world: World, folder: Path, shell: InteractiveShell, *, uses_magics: bool = False) -> None:
+        self.world, self.shell, self.uses_magics = world, shell, uses_magics
         self.journals, self.protection = folder / "runs", folder / "protect.txt"
         self.protection.write_text("# what must stay\n", encoding="utf-8")
         self.runs: dict[str, Agreement] = {}
@@ -98,7 +101,7 @@ class Person:
 
     def connect(self, name: str) -> None:
         self.site = self.world.sites[name]
-        versori.connect(server=self.site.server, org=self.site.id)
+        self.run("connect", server=self.site.server, org=self.site.id)
 
     def die(self) -> None:
         """Be killed now: what is on disk stays as it is, and nothing is sent any more."""
@@ -170,10 +173,13 @@ class Person:
         self.world.tell(f"   -> {_in_words(result)}")
         return result
 
-    def magic(self, name: str, line: str, **variables: Any) -> Ending:
-        """Run a magic's line with these variables."""
-        self.shell.user_ns.update(variables)
-        return self.call(self.shell.run_line_magic, f"versori_{name}", line)
+    def run(self, verb: str, *args: Any, **options: Any) -> Ending:
+        """Call a function by its name, or run the line of its magic, if there is one and this person writes magics."""
+        if not (self.uses_magics and has_line(options)):
+            return self.call(getattr(versori, verb), *args, **options)
+        line = write_line(verb, args, options)
+        self.shell.user_ns.update(line.variables)
+        return self.call(self.shell.run_line_magic, f"versori_{line.magic}", line.text)
 
     def delete(self, agreement: Agreement, call: Callable[[], Ending], *, agreed: bool) -> Ending:
         """Make a call that may delete what this agreement allows, and judge how it ended.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import time
 from contextlib import contextmanager
 from functools import lru_cache
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from traitlets.config import Config
 import versori_magics
 from versori_magics.api import concurrency, transport_pool
 from versori_magics.api.clock import Clock
-from versori_magics.cleanup import stop_button
+from versori_magics.cleanup import file_lock, run, stop_button
 from versori_magics.cleanup.journal import Journal
 from versori_magics.notebook.form import background_jobs
 
@@ -183,6 +184,10 @@ def install_seams(patch: pytest.MonkeyPatch, *, sockets: bool = False) -> None:
         patch.setattr(transport_pool, "open_pool", lambda _: transport_pool.TransportPool(WorldTransport))
         # The same few addresses are parsed again and again, which takes a fifth of a history's time.
         patch.setattr(_urls, "urlparse", lru_cache(maxsize=10_000)(_urls.urlparse))
+        # In one thread nothing changes while it sleeps.
+        sleepless = SimpleNamespace(**{**vars(time), "sleep": lambda _seconds: None})
+        for sleeper in (run, file_lock):
+            patch.setattr(sleeper, "time", sleepless)
         inline = SimpleNamespace(**{**vars(threading), "Thread": _InlineThread})
         for module in (concurrency, background_jobs):
             patch.setattr(module, "threading", inline)

@@ -27,7 +27,6 @@ def delete(machine: FormMachine, *names: str, **options: Any) -> None:
         "weather": "calm",
         "meanwhile": "nothing",
         "at": 1,
-        "magic": False,
     }
     machine.delete(names=names, **{**usual, **options})
 

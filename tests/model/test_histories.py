@@ -1,4 +1,4 @@
-"""Generated histories of functions and magics, in one process."""
+"""Generated histories of functions, in one process."""
 
 from collections.abc import Callable
 

@@ -26,8 +26,8 @@ ONE_SHOT = ["generator", "iterator", "reversed", "map"]
 @pytest.mark.parametrize("consent", FALSE_CONSENTS)
 @pytest.mark.parametrize("magic", [False, True])
 def test_only_a_real_true_is_consent(begin: Callable[..., FormMachine], consent: str, magic: bool) -> None:
-    machine = begin()
-    delete(machine, "unused 1", "unused 2", consent=consent, magic=magic)
+    machine = begin(uses_magics=magic)
+    delete(machine, "unused 1", "unused 2", consent=consent)
     assert deleted(machine) == set()
 
 
@@ -156,6 +156,15 @@ def test_a_name_is_protected_however_it_is_written(begin: Callable[..., FormMach
     protect(machine, line)
     delete(machine, "unused 1", "unused 2", "unused 3", protection="argument")
     assert deleted(machine) == {"unused 1", "unused 2", "unused 3"} - {kept}
+
+
+def test_an_old_comment_is_refused_at_a_later_look_too(begin: Callable[..., FormMachine]) -> None:
+    machine = begin()
+    known = machine.make_plan(("unused 1", "unused 3"), "list", False, "argument", "calm")
+    assert known is not None
+    protect(machine, "name: Trial 3 # the customer asked for it")
+    machine.execute_plan(known, "True", "argument")
+    assert deleted(machine) == set()
 
 
 def test_an_old_comment_at_the_end_of_a_rule_is_refused(begin: Callable[..., FormMachine]) -> None:
