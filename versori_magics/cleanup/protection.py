@@ -21,7 +21,7 @@ from versori_magics.errors import ArgumentError
 from versori_magics.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from versori_magics.api.models import Connection
     from versori_magics.inventory.snapshot import ConnectionSnapshot
@@ -106,23 +106,32 @@ class Protection:
         ----------
         connections : iterable of (Connection, str)
             Every connection of the organisation, with its system's name.
-
-        Raises
-        ------
-        ArgumentError
-            If such a rule contains `` #``: it was probably meant to end there, with a comment after it.
         """
         unmatched = list(self.rules)
         for connection, system in connections:
             unmatched = [rule for rule in unmatched if not rule.may_match(connection, system)]
-        for rule in unmatched:
-            if " #" in rule.pattern:
-                raise ArgumentError(
-                    f"The protection rule {one_line(str(rule), 80)!r} matches no connection. A line with a rule cannot"
-                    " contain a comment.",
-                    hint="Move the comment to a line of its own that begins with #. Nothing was sent.",
-                )
         return [str(rule) for rule in unmatched]
+
+    def check_comments(self, list_connections: Callable[[], Iterable[tuple[Connection, str]]]) -> None:
+        """Check that no rule was meant to end in a comment, which only a line of its own can be.
+
+        Parameters
+        ----------
+        list_connections : callable
+            () -> every connection of the organisation, with its system's name. Called only if a rule contains `` #``.
+
+        Raises
+        ------
+        ArgumentError
+            If such a rule matches no connection.
+        """
+        doubtful = Protection(tuple(rule for rule in self.rules if " #" in rule.pattern))
+        if doubtful.rules and (unmatched := doubtful.unmatched_rules(list_connections())):
+            raise ArgumentError(
+                f"The protection rule {one_line(unmatched[0], 80)!r} matches no connection. A line with a rule cannot"
+                " contain a comment.",
+                hint="Move the comment to a line of its own that begins with #. Nothing is deleted until then.",
+            )
 
 
 NO_PROTECTION = Protection()
@@ -148,23 +157,15 @@ def read_protection(path: str | Path) -> Protection:
     return Protection(rules, str(file.absolute()))
 
 
-def recorded_protection(rules: Iterable[str], file: str) -> Protection:
-    """Return the rules that a plan was made with, together with those that its file contains now.
-
-    Parameters
-    ----------
-    rules : iterable of str
-        `Plan.protection`.
-    file : str
-        `Plan.protection_file`.
+def recorded_protection(rules: Iterable[str]) -> Protection:
+    """Return the rules that a plan was made with (`Plan.protection`).
 
     Raises
     ------
     ArgumentError
-        If the file cannot be read any more, or a rule is not understood.
+        If one is not understood.
     """
-    recorded = tuple(_read_rule(text, Path(file or "the plan"), number) for number, text in enumerate(rules, 1))
-    return (read_protection(file) if file else NO_PROTECTION) | Protection(recorded)
+    return Protection(tuple(_read_rule(text, Path("the plan"), number) for number, text in enumerate(rules, 1)))
 
 
 def _read_rule(line: str, file: Path, number: int) -> Rule:

@@ -206,9 +206,13 @@ class Workflow:
         return self.platform.snapshots([row.id for row in rows], no_projects=plan.no_projects)
 
     def _protection(self, plan: Plan | None = None) -> Protection:
-        """Return the rules of the protection file as it is now, and those that a plan was made with."""
-        current = NO_PROTECTION if self.protection_file is None else read_protection(self.protection_file)
-        return current if plan is None else current | recorded_protection(plan.protection, plan.protection_file)
+        """Return the rules of the protection files as they are now, and those that a plan was made with."""
+        paths = [path for path in (self.protection_file, plan and plan.protection_file) if path]
+        protection = NO_PROTECTION
+        for path in dict.fromkeys(map(Path, paths)):
+            protection |= read_protection(path)
+        protection.check_comments(self.platform.connections)
+        return protection if plan is None else protection | recorded_protection(plan.protection)
 
     def _check_origin(self, plan: Plan) -> None:
         platform = self.platform

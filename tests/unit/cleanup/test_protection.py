@@ -156,14 +156,18 @@ def test_rules_that_match_nothing_in_the_organisation_are_named() -> None:
         Rule("id", make_id(2)),
         Rule("id", make_id(9)),
     )
-    unmatched = Protection(rules).unmatched_rules
-    assert unmatched([*ORGANISATION, (make_snapshot(4, name="Shop #1").connection, "x")]) == [
-        "system: Shopfy",
-        make_id(9),
-    ]
+    assert Protection(rules).unmatched_rules(ORGANISATION) == ["name: Shop #1", "system: Shopfy", make_id(9)]
+
+
+def test_a_rule_that_seems_to_end_in_a_comment_and_matches_nothing_is_rejected() -> None:
+    Protection((Rule("name", "Shop #12"),)).check_comments(lambda: ORGANISATION)
     with pytest.raises(ArgumentError, match=r"'name: Shop #1' matches no connection") as caught:
-        unmatched(ORGANISATION)
+        Protection((Rule("name", "Shop #12"), Rule("name", "Shop #1"))).check_comments(lambda: ORGANISATION)
     assert "line of its own" in caught.value.hint
+
+
+def test_connections_are_listed_only_for_rules_that_seem_to_end_in_a_comment() -> None:
+    Protection((Rule("name", "Shop"), Rule("system", "x"))).check_comments(pytest.fail)
 
 
 def test_a_rule_about_a_system_whose_name_is_unknown_may_match() -> None:
@@ -174,16 +178,8 @@ def test_a_rule_about_a_system_whose_name_is_unknown_may_match() -> None:
 # The rules of a plan.
 
 
-def test_a_plan_keeps_its_rules_and_gets_those_that_its_file_contains_now(tmp_path: Path) -> None:
-    path = write_protection(tmp_path, "name: new\n")
-    recorded = (make_id(1), "name: old", "system: Shop: x")
-    assert recorded_protection(recorded, str(path)).rules == (
-        Rule("name", "new"),
-        Rule("id", make_id(1)),
-        Rule("name", "old"),
-        Rule("system", "Shop: x"),
-    )
-    assert recorded_protection(recorded, "").rules == recorded_protection(recorded, str(path)).rules[1:]
-    path.unlink()
-    with pytest.raises(ArgumentError, match="cannot be read"):
-        recorded_protection(recorded, str(path))
+def test_the_rules_of_a_plan_are_read_again_from_their_texts() -> None:
+    rules = (Rule("id", make_id(1)), Rule("name", "old"), Rule("system", "Shop: x"))
+    assert recorded_protection([str(rule) for rule in rules]) == Protection(rules)
+    both = Protection((Rule("name", "new"), *rules[:1]), "/new") | Protection(rules, "/old")
+    assert both == Protection((Rule("name", "new"), *rules), "/new")

@@ -355,6 +355,18 @@ def test_a_plan_is_executed_with_the_rules_that_its_file_contains_now(
     assert not platform.deleted & {first, second}
 
 
+def test_a_rule_with_a_comment_that_was_added_after_the_plan_deletes_nothing(
+    platform: HostilePlatform, tmp_path: Path
+) -> None:
+    file = tmp_path / "protect.txt"
+    file.write_text("")
+    plan = versori.plan(".", platform.world.free, protect=file)
+    file.write_text("name: connection 00001 # keep\n")
+    with pytest.raises(ArgumentError, match="cannot contain a comment"):
+        versori.delete(".", plan, yes=True)
+    assert platform.deletes == []
+
+
 def test_a_plan_keeps_the_rules_that_it_was_made_with(platform: HostilePlatform, tmp_path: Path) -> None:
     name = "renamed-later"
     file = tmp_path / "protect.txt"
