@@ -76,7 +76,7 @@ def shared_kernel(request: pytest.FixtureRequest, kernel_of_version: Callable[[s
 def page(kernel: Kernel, request: pytest.FixtureRequest) -> Iterator[WidgetPage]:
     """A form whose connections are listed."""
     opened = WidgetPage(kernel, uses_subshell=request.param == "subshell")
-    kernel.ok("form = versori.form('.')", stdin=True)
+    kernel.ok(f"form = versori.form('.', max={ROWS})", stdin=True)
     opened.wait_until(lambda: any(opened.values("status")))
     wait_until_idle(opened)
     yield opened
