@@ -140,12 +140,11 @@ class Tab:
         self._page.set_viewport_size(VIEWPORT)
         return self._page
 
-    def clear(self) -> None:
-        """Leave what the next test expects."""
+    def clear(self) -> bool:
+        """Close the notebooks, and return whether JupyterLab and their kernels are as good as new."""
         from support.jupyterlab import close_notebooks
 
-        if self.page().evaluate("() => Boolean(window.jupyterapp)"):
-            close_notebooks(self.page())
+        return not self.page().evaluate("() => Boolean(window.jupyterapp)") or close_notebooks(self.page())
 
     def discard(self) -> None:
         """Leave nothing."""
@@ -173,7 +172,8 @@ def tab(shared_tab: Tab, other_hosts: list[str], request: pytest.FixtureRequest)
     file_name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
     shared_tab.page().screenshot(path=SCREENSHOTS / f"{file_name}.png")
     # After a failure nothing is known about the page and its kernel.
-    (shared_tab.discard if request.session.testsfailed > failed_before else shared_tab.clear)()
+    if request.session.testsfailed > failed_before or not shared_tab.clear():
+        shared_tab.discard()
     assert not shared_tab.errors, f"errors in the page: {shared_tab.errors}"
 
 

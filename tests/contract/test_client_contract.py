@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+import versori_magics as versori
 from versori_magics.api.client import Client
+from versori_magics.emulator import Behaviour, Emulator
 from versori_magics.errors import ApiError, NotFoundError
 from versori_magics.inventory.snapshot import take_snapshots
 from versori_magics.inventory.usage_reader import read_usage
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.openapi_contract import Contract
-
-    from versori_magics.emulator import Emulator
 
 
 class CheckingTransport(httpx.HTTPTransport):
@@ -29,9 +29,18 @@ class CheckingTransport(httpx.HTTPTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = super().handle_request(request)
-        response.request = request
-        self.contract.hook(response)
-        return response
+        raw = b"".join(response.iter_raw())
+        response.close()
+
+        def copy() -> httpx.Response:
+            return httpx.Response(
+                response.status_code, headers=response.headers, stream=httpx.ByteStream(raw), request=request
+            )
+
+        checked = copy()
+        checked.read()
+        self.contract.hook(checked)
+        return copy()
 
 
 @pytest.fixture
@@ -73,3 +82,32 @@ def test_every_response_to_a_deletion_matches_the_description(client: Client, em
         client.delete(unused)
     assert emulator.deleted_ids == [unused, static]
     assert emulator.broken_environments
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        Behaviour(go_encoding=True),
+        Behaviour(hide_dynamic=True),
+        Behaviour(static_lists_all=True),
+        Behaviour(max_page_size=100),
+        Behaviour(max_page_size=100, refuse_large_pages=True),
+        Behaviour(
+            go_encoding=True, hide_dynamic=True, static_lists_all=True, max_page_size=50, refuse_large_pages=True
+        ),
+    ],
+    ids=repr,
+)
+def test_the_client_finds_the_same_usage_however_the_platform_behaves(
+    behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERSORI_TOKEN", "sandbox")
+
+    def usage_kinds(behaviour: Behaviour) -> dict[str, str]:
+        with Emulator(behaviour=behaviour) as emulator:
+            versori.connect(server=emulator.url, org=emulator.organisation, auth="bearer")
+            frame = versori.connections(".", usage=True)
+        assert frame.attrs["versori"]["usage_problems"] == []
+        return dict(zip(frame["id"], frame["kind"], strict=True))
+
+    assert usage_kinds(behaviour) == usage_kinds(Behaviour())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from typing import Literal
 
 from hypothesis import strategies as st
@@ -120,6 +121,7 @@ class Script:
     executions: tuple[Execution, ...]
 
 
+@cache  # because building a strategy takes Hypothesis longer than drawing from it
 def _executions(rows: int) -> st.SearchStrategy[Execution]:
     of_a_row = st.lists(st.sampled_from(_WEIGHTED_NAMES), max_size=5).map(tuple)
     read_faults = st.one_of(st.just(()), st.lists(st.sampled_from(list(READ_FAULTS)), max_size=6).map(tuple))

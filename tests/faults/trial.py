@@ -219,7 +219,7 @@ class Trial:
 
     def _judge(self, report: Report) -> None:
         shown = DeletionReport.of(report)
-        self.visible_texts += [repr(shown), *shown._repr_mimebundle_().values(), str(shown.rows)]
+        self.visible_texts += [*_texts(shown), str(shown.rows)]
         judge_run(self.platform, self.plan, report, self.path, self.removed)
         assert not self.changed & self.sends.keys(), "sent, although it was no longer as planned"
 
@@ -237,7 +237,7 @@ class Trial:
 
     def _check_that_no_secret_was_told(self) -> None:
         shown = DeletionPlan.of(self.plan)
-        self.visible_texts += [repr(shown), *shown._repr_mimebundle_().values()]
+        self.visible_texts += _texts(shown)
         files = self.folder.glob(f"{self.plan.id}*")
         self.visible_texts += [path.read_text(encoding="utf-8", errors="replace") for path in files]
         for text in self.visible_texts:
@@ -277,6 +277,11 @@ def _make_usage(kind: UseKind | None) -> ConnectionUsage:
     if kind is None:
         return ConnectionUsage("unused")
     return ConnectionUsage(kind, (Use(kind, "Orders", "", "production", "", "running"),))
+
+
+def _texts(shown: DeletionPlan | DeletionReport) -> list[str]:
+    """Return an object's representations; its repr is the plain text among them."""
+    return list(shown._repr_mimebundle_().values())
 
 
 def _progress_check(workers: int) -> Callable[[RunProgress], None]:

@@ -24,7 +24,7 @@ from versori_magics.cleanup.stop_button import StopButton
 from versori_magics.cleanup.usage_scan import ScanLimits, UsageScan
 from versori_magics.cleanup.workflow import Workflow
 from versori_magics.errors import ApiError, ForbiddenError, NotFoundError, TransportError, UnauthorisedError
-from versori_magics.inventory.snapshot import ConnectionSnapshot
+from versori_magics.inventory.snapshot import ConnectionSnapshot, Snapshots
 from versori_magics.inventory.usage import ConnectionUsage, UsageKind, Use, UseKind
 
 SERVER = "https://platform.example/api/v2"
@@ -137,22 +137,23 @@ class ScriptedSnapshots:
         self.snapshots = {snapshot.connection.id: snapshot for snapshot in snapshots}
         self.calls: list[tuple[str, ...]] = []
 
-    def __call__(self, ids: Sequence[str]) -> dict[str, ConnectionSnapshot]:
+    def __call__(self, ids: Sequence[str], *, no_projects: bool = False) -> Snapshots:
         self.calls.append(tuple(ids))
-        return {key: self.snapshots[key] for key in ids if key in self.snapshots}
+        self.no_projects = no_projects
+        return Snapshots({key: self.snapshots[key] for key in ids if key in self.snapshots})
 
     def connections(self) -> list[tuple[Connection, str]]:
         return [(snapshot.connection, snapshot.system) for snapshot in self.snapshots.values()]
 
 
-def no_snapshots(ids: Sequence[str]) -> dict[str, ConnectionSnapshot]:
+def no_snapshots(ids: Sequence[str], **_: object) -> Snapshots:
     raise AssertionError(f"this test takes no snapshots of {ids}")
 
 
 def make_platform(
     delete: Callable[[str], None] | None = None,
     exists: Callable[[str, threading.Event], bool | None] = lambda *_: None,
-    snapshots: Callable[[Sequence[str]], dict[str, ConnectionSnapshot]] = no_snapshots,
+    snapshots: Callable[..., Snapshots] = no_snapshots,
     connections: Callable[[], Sequence[tuple[Connection, str]]] = list,
 ) -> Platform:
     return Platform(SERVER, ORGANISATION, delete or ScriptedDelete(), exists, snapshots, connections)

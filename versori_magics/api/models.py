@@ -13,7 +13,6 @@ from typing import Generic, TypeVar, cast
 import msgspec
 
 from versori_magics.api.ids import canonical_ulid
-from versori_magics.catch import catch
 from versori_magics.errors import FieldError
 
 T = TypeVar("T")
@@ -88,8 +87,12 @@ class CredentialStatus(_Model, frozen=True):
 
 def _token_expiry(data: msgspec.Raw) -> str | None:
     """Return when the token in a credential's data expires; None if the data do not say so."""
-    decoded = catch(lambda: _credential_data.decode(data), msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-    token = None if isinstance(decoded, Exception) else decoded.oauth2_token
+    if b"oauth2Token" not in bytes(data):  # much faster than to decode the data, which most rows need not
+        return None
+    try:
+        token = _credential_data.decode(data).oauth2_token
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # not `catch`: the error would keep the data
+        return None
     return token.expires_at if token and token.expires_at and token.expires_at > ZERO_DAY else None
 
 

@@ -27,6 +27,7 @@ _BEGINNING = b'{"record":"'
 _NUMBER = b',"n":'
 _CHECKSUM = b',"sum":"'
 _END = b'"}'
+_LINE_END = _END + b"\n"
 _END_OF_LINE = re.compile(rb',"sum":"[0-9a-f]{16}"\}')
 
 
@@ -73,12 +74,12 @@ class Chain:
 
     def seal(self, *records: Record) -> bytes:
         """Return the lines of the next records."""
-        lines = []
+        lines: list[bytes] = []
         for record in records:
             self._number += 1
-            text = _encode(record)[:-1] + _NUMBER + str(self._number).encode()
+            text = b'%b,"n":%d' % (_encode(record)[:-1], self._number)
             self._checksum = self._compute_checksum(self._checksum, text)
-            lines.append(text + _CHECKSUM + self._checksum + _END + b"\n")
+            lines += (text, _CHECKSUM, self._checksum, _LINE_END)
         return b"".join(lines)
 
     def accept(self, line: Line, line_before: Line | None) -> int | None:
@@ -97,7 +98,7 @@ class Chain:
         return self._compute_checksum(checksum_before, line.text) == line.checksum
 
     def _compute_checksum(self, checksum_before: bytes, text: bytes) -> bytes:
-        return hashlib.sha256(self._run + checksum_before + text).hexdigest()[:_DIGITS].encode()
+        return hashlib.sha256(b"".join((self._run, checksum_before, text))).hexdigest()[:_DIGITS].encode()
 
 
 class JournalContent(NamedTuple):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from versori_magics.cleanup.protection import NO_PROTECTION, Protection
-from versori_magics.inventory.usage import ConnectionUsage  # noqa: TC001 - msgspec reads annotations of fields
+from versori_magics.inventory.usage import ConnectionUsage, UsageScope  # noqa: TC001 - msgspec reads annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from typing import Self
 
-    from versori_magics.inventory.snapshot import ConnectionSnapshot
+    from versori_magics.inventory.snapshot import ConnectionSnapshot, Snapshots
 
 
 class Verdict(StrEnum):
@@ -118,6 +118,12 @@ class Plan(msgspec.Struct, frozen=True):
         there is none.
     unmatched_rules : tuple of str
         The rules that match no connection of the organisation.
+    no_projects : bool
+        Whether the user said that the organisation has no projects.
+    scope : UsageScope or None
+        How much was looked at to find out who uses the connections; None if that is not known.
+    warning : str
+        What could not be checked, as a sentence; empty if nothing.
     """
 
     id: str
@@ -129,6 +135,9 @@ class Plan(msgspec.Struct, frozen=True):
     protection: tuple[str, ...] = ()
     protection_file: str = ""
     unmatched_rules: tuple[str, ...] = ()
+    no_projects: bool = False
+    scope: UsageScope | None = None
+    warning: str = ""
 
     @classmethod
     def create(
@@ -136,9 +145,10 @@ class Plan(msgspec.Struct, frozen=True):
         server: str,
         organisation: str,
         ids: Sequence[str],
-        snapshots: Mapping[str, ConnectionSnapshot],
+        snapshots: Snapshots,
         *,
         created_at: str,
+        no_projects: bool = False,
         breaking: Sequence[str] = (),
         protection: Protection = NO_PROTECTION,
         unmatched_rules: Sequence[str] = (),
@@ -151,10 +161,12 @@ class Plan(msgspec.Struct, frozen=True):
             Where the snapshots were taken.
         ids : sequence of str
             Canonical ids, each once.
-        snapshots : mapping
-            Id -> snapshot; ids without a snapshot do not exist.
+        snapshots : Snapshots
+            Ids without a snapshot do not exist.
         created_at : str
             When the snapshots began to be taken (RFC 3339).
+        no_projects : bool
+            Whether the user said that the organisation has no projects. Default False.
         breaking : sequence of str
             Ids that may be deleted although they are static and in use.
         protection : Protection
@@ -174,6 +186,9 @@ class Plan(msgspec.Struct, frozen=True):
             protection=tuple(str(rule) for rule in protection.rules),
             protection_file=protection.file,
             unmatched_rules=tuple(unmatched_rules),
+            no_projects=no_projects,
+            scope=snapshots.scope,
+            warning=snapshots.warning,
         )
 
     @property
@@ -183,7 +198,8 @@ class Plan(msgspec.Struct, frozen=True):
         The status of an environment is left out: it changes by itself.
         """
         rows = [row.lasting_facts for row in self.rows]
-        facts = (self.server, self.organisation, sorted(self.breaking), self.protection, rows)
+        policy = (sorted(self.breaking), self.protection, self.no_projects)
+        facts = (self.server, self.organisation, policy, rows)
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
     @property

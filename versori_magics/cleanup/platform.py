@@ -10,12 +10,12 @@ from versori_magics.inventory.snapshot import connections_with_systems, take_sna
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from versori_magics.api.client import Client
     from versori_magics.api.models import Connection
-    from versori_magics.inventory.snapshot import ConnectionSnapshot
+    from versori_magics.inventory.snapshot import Snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Platform:
     exists : callable
         (id, stop) -> whether a connection exists; None if unknown.
     snapshots : callable
-        (ids) -> id -> snapshot as of now. Ids that are missing do not exist.
+        (ids, no_projects=False) -> `Snapshots` as of now. Ids that are missing do not exist.
     connections : callable
         () -> every connection of the organisation with its system's name, which is empty if it is unknown.
     """
@@ -40,7 +40,7 @@ class Platform:
     organisation: str
     delete: Callable[[str], None]
     exists: Callable[[str, threading.Event], bool | None]
-    snapshots: Callable[[Sequence[str]], Mapping[str, ConnectionSnapshot]]
+    snapshots: Callable[..., Snapshots]
     connections: Callable[[], Sequence[tuple[Connection, str]]]
 
     @classmethod

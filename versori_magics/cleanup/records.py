@@ -73,6 +73,8 @@ class RunHeader(msgspec.Struct, frozen=True, tag="header", tag_field="record"):
         The rules of protection that the plan was made with.
     protection_file : str
         The file that they were read from; empty if there was none.
+    no_projects : bool
+        Whether the user said that the organisation has no projects.
     agreed : str
         Who agreed and how; empty if nobody had to.
     """
@@ -88,6 +90,7 @@ class RunHeader(msgspec.Struct, frozen=True, tag="header", tag_field="record"):
     breaking: tuple[str, ...] = ()
     protection: tuple[str, ...] = ()
     protection_file: str = ""
+    no_projects: bool = False
     agreed: str = ""
 
 
@@ -164,4 +167,5 @@ def recorded_plan(records: Sequence[Entry]) -> Plan | None:
         breaking=header.breaking,
         protection=header.protection,
         protection_file=header.protection_file,
+        no_projects=header.no_projects,
     )

@@ -21,6 +21,7 @@ from versori_magics.cleanup.run import (
 )
 from versori_magics.cleanup.selection import resolve_breaking, resolve_selection
 from versori_magics.errors import ConsentError, PlanError, RunStoppedError
+from versori_magics.inventory.snapshot import Snapshots
 from versori_magics.next_step import Action, NextStep
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ class Workflow:
     protection_file: Path | None = None
 
     def prepare(
-        self, selection: Selection, *, allow_breaking: Collection[str] = (), max_rows: int | None = None
+        self,
+        selection: Selection,
+        *,
+        allow_breaking: Collection[str] = (),
+        max_rows: int | None = None,
+        no_projects: bool = False,
     ) -> Plan:
         """Resolve a selection, read its connections and decide what happens to each; deletes nothing.
 
@@ -68,6 +74,8 @@ class Workflow:
             Selected ids that may be deleted although they are static and in use.
         max_rows : int, optional
             Refuse a larger selection as a whole. Default: no limit.
+        no_projects : bool
+            Whether the user says that the organisation has no projects. Default False.
 
         Raises
         ------
@@ -83,13 +91,14 @@ class Workflow:
         protection = self._protection()
         unmatched_rules = protection.unmatched_rules(platform.connections()) if ids and protection.rules else ()
         created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        snapshots = platform.snapshots(ids) if ids else {}
+        snapshots = platform.snapshots(ids, no_projects=no_projects) if ids else Snapshots()
         return Plan.create(
             platform.server,
             platform.organisation,
             ids,
             snapshots,
             created_at=created_at,
+            no_projects=no_projects,
             breaking=breaking,
             protection=protection,
             unmatched_rules=unmatched_rules,
@@ -137,7 +146,7 @@ class Workflow:
 
         def recheck(rows: Sequence[PlanRow]) -> tuple[list[PlanRow], list[RowOutcome]]:
             protection = self._protection(plan)
-            return recheck_rows(rows, self.platform.snapshots([row.id for row in rows]), plan.breaking, protection)
+            return recheck_rows(rows, self._snapshots(plan, rows), plan.breaking, protection)
 
         scan = options.usage_scan(recheck)
         if is_fresh:
@@ -191,8 +200,10 @@ class Workflow:
         if not plan.rows:
             return [], []
         protection = self._protection(plan)
-        snapshots = self.platform.snapshots([row.id for row in unfinished.rows])
-        return recheck_unfinished(unfinished, snapshots, protection)
+        return recheck_unfinished(unfinished, self._snapshots(plan, plan.rows), protection)
+
+    def _snapshots(self, plan: Plan, rows: Sequence[PlanRow]) -> Snapshots:
+        return self.platform.snapshots([row.id for row in rows], no_projects=plan.no_projects)
 
     def _protection(self, plan: Plan | None = None) -> Protection:
         """Return the rules of the protection file as it is now, and those that a plan was made with."""
@@ -223,11 +234,19 @@ def finish(report: ReportT, stop_button: StopButton, show: Callable[[ReportT], o
     if stop_button.pressed:
         show(report)
         raise KeyboardInterrupt
-    if report.stopped or not report.ended:
+    if problem := _problem(report):
         show(report)
-        reason = f"ended early: {report.stopped}" if report.stopped else "was interrupted"
-        raise RunStoppedError(f"The run {reason}.", report=report, next_step=report.next_step)
+        raise RunStoppedError(problem, report=report, next_step=report.next_step)
     return report
+
+
+def _problem(report: Report) -> str:
+    """Return why a report is not that of a run that reached its last row; empty if it is."""
+    if report.stopped:
+        return f"The run ended early: {report.stopped}."
+    if not report.ended:
+        return "The run was interrupted."
+    return report.damage if report.unfinished else ""
 
 
 def check_size(rows: int, max_rows: int | None) -> None:

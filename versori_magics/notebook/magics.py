@@ -107,6 +107,7 @@ def _number(keyword: str, help: str, default: int) -> Option:  # noqa: A002 - as
     return Option(keyword, f"--{keyword}", "N", text, type=int, default=default, resolve=as_typed)
 
 
+_NO_PROJECTS = Flag("no_projects", "--no-projects", "the organisation has no projects, so nothing there can use it")
 _PROTECT = Option("protect", "--protect", "FILE", "file of connections never to delete (default: VERSORI_PROTECT)")
 _WORKERS = _number("workers", f"maximum number of concurrent requests, 1 to {settings.MAX_WORKERS}", settings.WORKERS)
 _MAX = _number("max", "maximum number of selected connections; nothing is sent if there are more", settings.MAX_ROWS)
@@ -151,6 +152,7 @@ _DECLARATIONS = (
             Option("project", "--project", "P", "only connections that this project uses: id or name"),
             Option("environment", "--environment", "E", "only connections that this environment uses: id or name"),
             Flag("usage", "--usage", "add usage columns (kind, in_use, used_by, running)"),
+            _NO_PROJECTS,
         ),
         run=_connections,
     ),
@@ -203,6 +205,7 @@ _DECLARATIONS = (
             ),
             _PROTECT,
             _WORKERS,
+            _NO_PROJECTS,
         ),
         run=_delete,
     ),
@@ -236,7 +239,7 @@ _DECLARATIONS = (
         name="versori_form",
         summary="Show a form to see, select, review and delete connections by clicking.",
         examples=("form = %versori_form", "%versori_form $org --max 500"),
-        parameters=(_ORG._replace(nargs="?", default=".", help=f"{_ORG_HELP} (default)"), _MAX),
+        parameters=(_ORG._replace(nargs="?", default=".", help=f"{_ORG_HELP} (default)"), _MAX, _NO_PROJECTS),
         run=_form,
     ),
     Magic(

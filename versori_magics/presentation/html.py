@@ -19,6 +19,7 @@ from versori_magics.presentation.wording import (
     outcome_reason,
     plan_notes,
     plan_rows_in_order,
+    plan_source,
     plan_title,
     progress_line,
     report_notes,
@@ -126,7 +127,7 @@ def plan_html(plan: Plan, more_hint: str = "") -> str:
     rows_to_notice = sum(row.verdict != Verdict.DELETE or row.breaking for row in plan.rows)
     open_rows = rows_to_notice + MIN_OPEN_ROWS
     rows = folded_table(_PLAN_COLUMNS, plan_rows_in_order(plan), _plan_row, open_rows, more_hint)
-    return box(_heading(plan_title(plan), origin(plan), plan_notes(plan)), rows)
+    return box(_heading(plan_title(plan), plan_source(plan), plan_notes(plan)), rows)
 
 
 def report_html(report: Report, hint: str = "", more_hint: str = "") -> str:

@@ -18,6 +18,7 @@ from versori_magics.presentation.wording import (
     outcome_reason,
     plan_notes,
     plan_rows_in_order,
+    plan_source,
     plan_title,
     report_notes,
     report_rows_in_order,
@@ -43,7 +44,7 @@ _REPLACEMENTS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **_PROTEC
 
 def plan_markdown(plan: Plan) -> str:
     """Return a plan: its counts, what it breaks, then a table of the first rows, those that are kept first."""
-    notes = [origin(plan), *plan_notes(plan)]
+    notes = [plan_source(plan), *plan_notes(plan)]
     rows = (_plan_row(row) for row in plan_rows_in_order(plan)[:MARKDOWN_ROWS])
     return _document(plan_title(plan), notes, ("Verdict", "Name", "System", "Reason", "Id"), rows, len(plan.rows))
 

@@ -14,6 +14,7 @@ from versori_magics.presentation.wording import (
     outcome_reason,
     plan_notes,
     plan_rows_in_order,
+    plan_source,
     plan_title,
     report_notes,
     report_rows_in_order,
@@ -43,7 +44,7 @@ def plan_text(plan: Plan, more_hint: str = "", max_rows: int | None = TEXT_ROWS)
         Maximum number of rows; None for all. Default 20.
     """
     rows = [(VERDICT_WORDS[row.verdict], _plan_line(row)) for row in plan_rows_in_order(plan)[:max_rows]]
-    notes = [origin(plan), *plan_notes(plan)]
+    notes = [plan_source(plan), *plan_notes(plan)]
     return _text(plan_title(plan), notes, rows, len(plan.rows), more_hint)
 
 

@@ -106,8 +106,8 @@ def breaking_sentence(plan: Plan) -> str:
 
 
 def plan_notes(plan: Plan) -> list[str]:
-    """Return the notes on a plan: what it breaks, and the protection rules that match nothing."""
-    notes = [breaking_sentence(plan)] if plan.to_break else []
+    """Return the notes on a plan: what it breaks, what could not be checked, and the rules that match nothing."""
+    notes = [note for note in (breaking_sentence(plan), plan.warning) if note]
     if plan.unmatched_rules:
         rules = ", ".join(repr(one_line(rule, 80)) for rule in plan.unmatched_rules[:_NAMED_RULES])
         others = len(plan.unmatched_rules) - _NAMED_RULES
@@ -122,6 +122,11 @@ def origin(source: Plan | Report) -> str:
     """Return the server and the organisation, and the run of a report."""
     run = f", run {source.run}" if isinstance(source, Report) and source.run else ""
     return f"server {source.server}, organisation {source.organisation}{run}"
+
+
+def plan_source(plan: Plan) -> str:
+    """Return the server, the organisation and how much was looked at to find out who uses the connections."""
+    return f"{origin(plan)}; usage read from {plan.scope}" if plan.scope else origin(plan)
 
 
 def report_notes(report: Report, hint: str = "") -> list[str]:

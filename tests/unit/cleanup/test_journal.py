@@ -16,6 +16,7 @@ from support.cleanup_examples import (
     LOST,
     RUN,
     ScriptedDelete,
+    fresh_scan,
     journal_path,
     make_executor,
     make_id,

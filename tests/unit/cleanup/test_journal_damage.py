@@ -8,6 +8,7 @@ from support.cleanup_examples import (
     RUN,
     ScriptedDelete,
     WorkflowExample,
+    fresh_scan,
     journal_path,
     make_id,
     make_ids,
@@ -130,7 +131,7 @@ def test_journal_of_another_run_is_an_error_that_names_that_run(tmp_path: Path) 
         lambda: read_journal(journal_path(tmp_path)),
         lambda: find_unfinished_run(RUN, tmp_path),
         lambda: Journal.reopen(tmp_path, RUN),
-        lambda: start_run(PLAN, make_platform(), tmp_path, RunOptions(), None),
+        lambda: start_run(PLAN, make_platform(), tmp_path, RunOptions(), fresh_scan()),
     ):
         with pytest.raises(JournalError, match=f"is that of the run {OTHER_RUN}"):
             use()
@@ -242,11 +243,11 @@ def test_gone_row_of_a_damaged_journal_says_that_somebody_else_may_have_deleted_
 
 
 def test_damaged_journal_of_a_finished_run_returns_unknown_rows_and_says_so(tmp_path: Path) -> None:
-    start_run(plan_of(3), make_platform(), tmp_path, RunOptions(), None)
+    start_run(plan_of(3), make_platform(), tmp_path, RunOptions(), fresh_scan())
     content = journal_path(tmp_path).read_bytes()
     journal_path(tmp_path).write_bytes(content.replace(b'"outcome":"deleted"', b'"outcome":"Deleted"', 1))
     delete = ScriptedDelete()
-    report = start_run(plan_of(3), make_platform(delete), tmp_path, RunOptions(), None)
+    report = start_run(plan_of(3), make_platform(delete), tmp_path, RunOptions(), fresh_scan())
     assert outcomes_of(report) == ["unknown", "deleted", "deleted"]
     assert report.damage.startswith("The journal is damaged: 1 line changed, lost or added.")
     assert delete.sends == []

@@ -17,7 +17,8 @@ from support.cleanup_examples import (
 
 from versori_magics.cleanup.plan import Plan, PlanRow, Verdict, describe_change, plan_row
 from versori_magics.cleanup.protection import NO_PROTECTION, Protection, Rule
-from versori_magics.inventory.snapshot import ConnectionSnapshot
+from versori_magics.inventory.snapshot import ConnectionSnapshot, Snapshots
+from versori_magics.inventory.usage import UsageScope
 
 NOW = "2026-01-01T00:00:00+00:00"
 KEY = make_id(1)
@@ -57,16 +58,18 @@ def test_verdict_of_a_row_depends_on_its_snapshot(
 
 
 def test_plan_has_a_row_for_each_id_in_order_and_its_counts_add_up() -> None:
-    snapshots = {
+    by_id = {
         make_id(1): make_snapshot(1),
         make_id(2): make_snapshot(2, "static"),
         make_id(3): make_snapshot(3, "dynamic"),
     }
+    snapshots = Snapshots(by_id, UsageScope(1, 2, 3), "a warning")
     ids = [make_id(number) for number in (4, 3, 2, 1)]
     plan = Plan.create(
         SERVER, ORGANISATION, ids, snapshots, created_at=NOW, protection=Protection((Rule("name", "x*"),), "/p")
     )
     assert [row.id for row in plan.rows] == ids
+    assert (plan.scope, plan.warning) == (UsageScope(1, 2, 3), "a warning")
     assert plan.counts == {"delete": 1, "in_use": 2, "protected": 0, "not_found": 1}
     assert [row.id for row in plan.to_delete] == [make_id(1)]
     assert plan.to_break == ()
@@ -120,6 +123,7 @@ def test_digest_depends_on_server_organisation_policy_and_rows() -> None:
             ("breaking", (make_id(2),)),
             ("protection", ()),
             ("protection", ("name: y",)),
+            ("no_projects", True),
             ("rows", plan.rows[:1]),
             ("rows", plan.rows[::-1]),
         )

@@ -36,6 +36,8 @@ FORMAT = [
             (KEY,),
             (KEY,),
             ("name: *live*",),
+            "/protect.txt",
+            True,
             "typed by anna",
         ),
         {
@@ -50,6 +52,8 @@ FORMAT = [
             "ids": [KEY],
             "breaking": [KEY],
             "protection": ["name: *live*"],
+            "protection_file": "/protect.txt",
+            "no_projects": True,
             "agreed": "typed by anna",
         },
     ),
@@ -74,6 +78,7 @@ FORMAT = [
                             "environment_id": "E1",
                             "status": "running",
                             "end_user": "",
+                            "end_user_id": "",
                         }
                     ],
                     "problem": "",

@@ -236,7 +236,7 @@ def test_failed_recheck_sends_nothing_and_the_plan_can_be_tried_again(tmp_path: 
     example = WorkflowExample(tmp_path, [1])
     plan = example.workflow.prepare(make_ids(1))
 
-    def fail(_: Sequence[str]) -> Any:
+    def fail(_: Sequence[str], **__: object) -> Any:
         raise PlatformError("no answer")
 
     failing = Workflow(make_platform(example.delete, snapshots=fail), example.journal_folder)

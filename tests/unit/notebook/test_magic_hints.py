@@ -108,7 +108,8 @@ def test_an_error_that_is_not_ours_passes_unchanged() -> None:
     ids=lambda function: function.__name__,
 )
 def test_every_public_function_gives_hints_in_magic_syntax(function: Any) -> None:
-    assert function.__wrapped__.__module__ == function.__module__
+    if function is not versori.connect:  # it enters magic_hints itself, so that no frame can show a token
+        assert function.__wrapped__.__module__ == function.__module__
     assert "args" not in inspect.signature(function).parameters
     assert function.__doc__
 

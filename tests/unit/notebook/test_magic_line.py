@@ -56,6 +56,7 @@ def test_omitted_flags_have_the_defaults_that_delete_least() -> None:
         "allow_breaking": (),
         "protect": None,
         "workers": 8,
+        "no_projects": False,
     }
 
 

@@ -17,7 +17,7 @@ from versori_magics.notebook.display.dataframes import connections_frame
 from versori_magics.notebook.display.results import ConnectionDetails
 from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.session import SESSION
-from versori_magics.notebook.validation import check_text
+from versori_magics.notebook.validation import check_flag, check_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +70,7 @@ def connections(
     options = {"system": system, "end_user": end_user, "project": project, "environment": environment}
     for name, value in options.items():
         check_text(name, value)
+    check_flag("no_projects", no_projects)
     client = SESSION.client(org)
     names, problem = system_names(client)
     if problem and system:

@@ -39,6 +39,7 @@ def plan(
     *,
     allow_breaking: Collection[str] = (),
     protect: str | PathLike[str] | None = None,
+    no_projects: bool = False,
 ) -> DeletionPlan:
     """Preview a deletion: what would happen to each selected connection, and why. Deletes nothing.
 
@@ -52,6 +53,9 @@ def plan(
         Ids that may be deleted although they are static and in use. Default none.
     protect : path, optional
         File of connections that are never deleted. Default: VERSORI_PROTECT.
+    no_projects : bool
+        Whether the organisation has no projects. Unless you say so, usage is unknown if the platform lists none, and
+        every connection is kept. Default False.
 
     Returns
     -------
@@ -65,7 +69,9 @@ def plan(
     PlatformError
         If the state of a connection cannot be determined.
     """
-    return DeletionPlan.of(SESSION.workflow(org, protect).prepare(selection, allow_breaking=allow_breaking))
+    check_flag("no_projects", no_projects)
+    workflow = SESSION.workflow(org, protect)
+    return DeletionPlan.of(workflow.prepare(selection, allow_breaking=allow_breaking, no_projects=no_projects))
 
 
 @magic_hints()
@@ -78,6 +84,7 @@ def delete(
     allow_breaking: Collection[str] = (),
     protect: str | PathLike[str] | None = None,
     workers: int = WORKERS,
+    no_projects: bool = False,
 ) -> DeletionReport:
     """Delete connections: plan, ask, delete, report.
 
@@ -100,6 +107,8 @@ def delete(
         VERSORI_PROTECT.
     workers : int
         Maximum number of concurrent requests, 1 to 32. Default 8.
+    no_projects : bool
+        As for `plan`. A plan that is executed keeps its own.
 
     Returns
     -------
@@ -117,6 +126,7 @@ def delete(
         If the stop button was pressed; the report is shown first.
     """
     check_flag("yes", yes)
+    check_flag("no_projects", no_projects)
     check_number("max", max, 1, None)
     check_number("workers", workers, 1, MAX_WORKERS)
     workflow = SESSION.workflow(org, protect)
@@ -128,7 +138,9 @@ def delete(
         check_size(len(selection.rows), max)
         deletion_plan = selection
     else:
-        deletion_plan = workflow.prepare(selection, allow_breaking=allow_breaking, max_rows=max)
+        deletion_plan = workflow.prepare(
+            selection, allow_breaking=allow_breaking, max_rows=max, no_projects=no_projects
+        )
     consent = _get_consent(deletion_plan, yes=yes)
     # A person may take hours to answer, and a plan may be older still.
     is_fresh = deletion_plan is not selection and (consent is None or consent.in_advance)

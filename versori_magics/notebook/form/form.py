@@ -23,7 +23,7 @@ from versori_magics.notebook.form.single_connection_pane import SingleConnection
 from versori_magics.notebook.form.unattended import require_interactive_frontend
 from versori_magics.notebook.magic_hints import magic_hints
 from versori_magics.notebook.session import SESSION, workflow_for
-from versori_magics.notebook.validation import check_number
+from versori_magics.notebook.validation import check_flag, check_number
 from versori_magics.presentation.wording import outcome_reason
 from versori_magics.settings import MAX_ROWS
 from versori_magics.text import number_of
@@ -80,6 +80,8 @@ class Form:
         ULID, or ``.`` for the connected organisation.
     max_rows : int
         Maximum number of connections of one plan.
+    no_projects : bool
+        As for `plan`.
 
     Attributes
     ----------
@@ -91,10 +93,11 @@ class Form:
         The report of the last run.
     """
 
-    def __init__(self, org: str = ".", max_rows: int = MAX_ROWS) -> None:
+    def __init__(self, org: str = ".", max_rows: int = MAX_ROWS, *, no_projects: bool = False) -> None:
         require_interactive_frontend()
         self._client = SESSION.client(org)
         self._max_rows = max_rows
+        self._no_projects = no_projects
         self.frame: pd.DataFrame | None = None
         self.plan: DeletionPlan | None = None
         self.report: DeletionReport | None = None
@@ -206,7 +209,7 @@ class Form:
         self._error.value = widgets.note(SELECTION_CHANGED, "kept")
 
     def _list(self) -> None:
-        self.frame = list_with_usage(self._client)
+        self.frame = list_with_usage(self._client, no_projects=self._no_projects)
         self.table.set_rows(table_columns(self.frame))
 
     def _look_up(self, organisation: str, connection: str, then: Callable[[ConnectionDetails], None]) -> bool:
@@ -229,7 +232,9 @@ class Form:
 
     def _prepare(self, client: Client, ids: tuple[str, ...], breaking: tuple[str, ...], source: Source) -> None:
         def work() -> None:
-            plan = workflow_for(client).prepare(ids, allow_breaking=breaking, max_rows=self._max_rows)
+            plan = workflow_for(client).prepare(
+                ids, allow_breaking=breaking, max_rows=self._max_rows, no_projects=self._no_projects
+            )
             self._show_plan(_Preview(plan, client, source))
 
         self._start("Checking who uses them …", work)
@@ -298,7 +303,7 @@ class Form:
 
 
 @magic_hints()
-def form(org: str = ".", *, max: int = MAX_ROWS) -> Form:  # noqa: A002 - the same word as the magic's
+def form(org: str = ".", *, max: int = MAX_ROWS, no_projects: bool = False) -> Form:  # noqa: A002 - as the magic's
     """Return a form to see, select, review and delete connections by clicking.
 
     Parameters
@@ -307,6 +312,8 @@ def form(org: str = ".", *, max: int = MAX_ROWS) -> Form:  # noqa: A002 - the sa
         ULID, or ``.`` for the connected organisation. Default ``.``.
     max : int
         Maximum number of connections of one plan. Default 100.
+    no_projects : bool
+        As for `plan`. Default False.
 
     Returns
     -------
@@ -321,4 +328,5 @@ def form(org: str = ".", *, max: int = MAX_ROWS) -> Form:  # noqa: A002 - the sa
         If a tool such as papermill runs the notebook, so that nobody can click.
     """
     check_number("max", max, 1, None)
-    return Form(org, max)
+    check_flag("no_projects", no_projects)
+    return Form(org, max, no_projects=no_projects)

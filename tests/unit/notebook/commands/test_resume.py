@@ -217,7 +217,6 @@ def test_rows_that_were_protected_since_are_kept(
     assert protected not in platform.deleted
 
 
-@pytest.mark.parametrize("options", [{}, {"yes": True}])
 @pytest.fixture
 def protection_file(tmp_path: Path) -> Path:
     file = tmp_path / "protect.txt"
@@ -276,6 +275,7 @@ def test_a_run_whose_protection_file_is_gone_is_not_resumed(
     assert len(platform.deletes) == sent
 
 
+@pytest.mark.parametrize("options", [{}, {"yes": True}])
 def test_a_run_whose_rows_cannot_be_checked_sends_nothing_and_can_be_resumed_later(
     platform: HostilePlatform, stopped_run: str, type_at_terminal: TypeText, options: dict[str, bool]
 ) -> None:

@@ -410,6 +410,7 @@ def test_runs_have_the_same_columns_and_dtypes_and_their_counts_add_up(rows: lis
         "planned": "int64",
         **dict.fromkeys(names, "int64"),
         "stopped": TEXT,
+        "damage": TEXT,
         "journal": TEXT,
     }
     assert (df[names].sum(axis=1) == df["planned"]).all()
