@@ -27,9 +27,9 @@ CHUNK = 100  # histories of one test
 STEPS = 16
 # A form is expensive to build, and a socket slow.
 SHARES = {
-    "test_histories": 0.4,
+    "test_histories": 0.44,
     "test_magic_histories": 0.4,
-    "test_form_histories": 0.16,
+    "test_form_histories": 0.12,
     "test_socket_histories": 0.04,
 }
 

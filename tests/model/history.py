@@ -180,6 +180,7 @@ class History(RuleBasedStateMachine):
             known.agreement,
             lambda: self.person.run("delete", ".", known.plan, yes=yes, workers=2, **options),
             agreed=agreed,
+            is_repeated=known.plan.id in self.person.runs,
         )
 
     def resume_run(

@@ -181,7 +181,9 @@ class Person:
         self.shell.user_ns.update(line.variables)
         return self.call(self.shell.run_line_magic, f"versori_{line.magic}", line.text)
 
-    def delete(self, agreement: Agreement, call: Callable[[], Ending], *, agreed: bool) -> Ending:
+    def delete(
+        self, agreement: Agreement, call: Callable[[], Ending], *, agreed: bool, is_repeated: bool = False
+    ) -> Ending:
         """Make a call that may delete what this agreement allows, and judge how it ended.
 
         Parameters
@@ -192,6 +194,8 @@ class Person:
             Makes the call.
         agreed : bool
             Whether the call itself says so; otherwise only what is typed can agree.
+        is_repeated : bool
+            Whether the plan was executed before, so that its report tells of earlier troubles.
         """
         before = self._journal_files()
         self.pending = self.world.command = agreement
@@ -205,11 +209,11 @@ class Person:
         for path in self._journal_files() - before:
             agreement.remember_facts()
             self.runs[path.stem] = agreement
-        self._judge(ending, agreement, was_agreed=was_agreed)
+        self._judge(ending, agreement, was_agreed=was_agreed, is_repeated=is_repeated)
         agreement.shown = agreement.shown or self.runs
         return ending
 
-    def _judge(self, ending: Ending, agreement: Agreement, *, was_agreed: bool) -> None:
+    def _judge(self, ending: Ending, agreement: Agreement, *, was_agreed: bool, is_repeated: bool) -> None:
         world = self.world
         for report in ending.reports():
             judge_report(world, report, agreement)
@@ -219,7 +223,7 @@ class Person:
         if isinstance(report, Report):
             if report.rows and (report.stopped or not report.ended):
                 world.violate("stopped in silence", f"A report is returned although its run stopped: {report.stopped}")
-            if world.is_calm and not agreement.is_damaged:
+            if world.is_calm and not agreement.is_damaged and not is_repeated:
                 judge_calm(world, report, agreement)
 
     def _answer(self, prompt: str) -> str:
