@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from versori_magics.notebook.validation import SandboxAction
 
 MAX_CONNECTIONS = 100_000
-_running: list[Emulator] = []  # at most one
+_running: list[Emulator] = []  # the newest last; the others serve the forms and runs that began with them
 
 
 @magic_hints()
@@ -58,12 +58,10 @@ def sandbox(action: SandboxAction = "start", *, connections: int = 250, seed: in
 
 
 def _start(connections: int, seed: int) -> Summary:
-    """Start a fresh sandbox in place of the running one, and connect to it."""
+    """Start a fresh sandbox and connect to it; open forms and runs keep the earlier ones."""
     with deferred_interrupts():
         from versori_magics.emulator import Emulator, EmulatorUnavailableError
 
-    if _running:
-        _running.pop().stop()
     emulator = catch(lambda: Emulator(connections=connections, seed=seed).start(), EmulatorUnavailableError, OSError)
     if isinstance(emulator, Exception):
         raise SandboxError(one_line(emulator, 300))
@@ -93,10 +91,10 @@ def _reset() -> Summary:
 
 
 def _stop() -> Summary:
-    """Stop it, and forget the connection to it."""
+    """Stop it with the earlier ones, and forget the connection to it."""
     emulator = _running_emulator()
-    _running.clear()
-    emulator.stop()
+    while _running:
+        _running.pop().stop()
     SESSION.connect({})
     return Summary("The sandbox is stopped", {"server": emulator.url})
 
@@ -104,4 +102,4 @@ def _stop() -> Summary:
 def _running_emulator() -> Emulator:
     if not _running:
         raise SandboxError("No sandbox is running in this kernel.", hint="Start one with %versori_sandbox.")
-    return _running[0]
+    return _running[-1]

@@ -1,5 +1,6 @@
 """sandbox: a local platform for this kernel, one at a time, that is connected to when it starts."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import versori_magics as versori
 from versori_magics.emulator import Emulator, EmulatorUnavailableError
 from versori_magics.errors import ArgumentError, SandboxError, SettingsError, TransportError
 from versori_magics.notebook.commands import sandbox
+from versori_magics.notebook.form.form import Form
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +19,13 @@ def _stopped() -> Iterator[None]:
     yield
     if sandbox._running:
         versori.sandbox("stop")
+
+
+def wait_until_idle(form: Form) -> None:
+    end = time.monotonic() + 20
+    while form._jobs.is_busy or form._status.value:
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_the_sandbox_is_connected_when_it_starts_and_can_be_cleaned_up() -> None:
@@ -52,14 +61,19 @@ def test_the_same_seed_gives_the_same_organisation() -> None:
     assert organisations[0].isdisjoint(organisations[2])
 
 
-def test_a_second_start_replaces_the_running_sandbox() -> None:
+def test_a_second_start_connects_to_a_fresh_sandbox_and_keeps_the_first_for_those_who_use_it() -> None:
     versori.sandbox(connections=5)
-    first = sandbox._running[0]
+    form = versori.form(".")
     second_url = versori.sandbox(connections=6).pairs["server"]
-    assert not first.is_running
-    assert len(sandbox._running) == 1
     assert len(versori.connections(".")) == 6
-    assert sandbox._running[0].url == second_url
+    wait_until_idle(form)
+    form.refresh()
+    wait_until_idle(form)
+    assert form.frame is not None
+    assert len(form.frame) == 5
+    assert form._error.value == ""
+    assert versori.sandbox("stop").pairs["server"] == second_url
+    assert sandbox._running == []
 
 
 def test_stop_forgets_the_connection_to_the_sandbox() -> None:
