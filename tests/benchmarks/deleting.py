@@ -18,7 +18,7 @@ from versori_magics.cleanup.consent import consent_in_advance
 from versori_magics.cleanup.platform import Platform
 from versori_magics.cleanup.run import RunOptions
 from versori_magics.cleanup.workflow import Workflow
-from versori_magics.inventory.snapshot import ConnectionSnapshot
+from versori_magics.inventory.snapshot import ConnectionSnapshot, Snapshots
 from versori_magics.inventory.usage import OrganisationUsage
 from versori_magics.notebook.display.results import DeletionReport
 from versori_magics.presentation.html import progress_html
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 TOKEN = "a-token-for-benchmarks"
 
 
-def _snapshots(ids: Sequence[str]) -> dict[str, ConnectionSnapshot]:
+def _snapshots(ids: Sequence[str], *, no_projects: bool) -> Snapshots:
     usage = OrganisationUsage()
-    return {key: ConnectionSnapshot(Connection(key, f"Connection {key}"), "Shopify", usage.of(key)) for key in ids}
+    assert not no_projects
+    return Snapshots(
+        {key: ConnectionSnapshot(Connection(key, f"Connection {key}"), "Shopify", usage.of(key)) for key in ids}
+    )
 
 
 class Deletions:
@@ -57,7 +60,7 @@ class Deletions:
     def ours(self) -> int:
         """Plan, execute with a journal, show progress, report; return the number of characters of HTML."""
         with Client(self.url, ORGANISATION, TOKEN) as client:
-            platform = Platform(client.server, client.organisation, client.delete, client.exists, _snapshots)
+            platform = Platform(client.server, client.organisation, client.delete, client.exists, _snapshots, list)
             workflow = Workflow(platform, self.folder)
             plan = workflow.prepare(self.ids)
             options = RunOptions(workers=self.workers, on_progress=progress_html)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from versori_magics.cleanup.stop_button import StopButton
 from versori_magics.cleanup.usage_scan import ScanLimits
 from versori_magics.cleanup.workflow import Workflow
 from versori_magics.errors import PlatformError
-from versori_magics.inventory.snapshot import ConnectionSnapshot
+from versori_magics.inventory.snapshot import ConnectionSnapshot, Snapshots
 from versori_magics.inventory.usage import ConnectionUsage, Use, UseKind
 from versori_magics.notebook.display.results import DeletionPlan, DeletionReport
 
@@ -226,7 +227,7 @@ class Trial:
     def _check_that_nothing_is_left_to_send(self) -> None:
         """The same plan again, and one more resume: neither sends anything."""
         before = len(self.platform.requests)
-        offline = Platform(self.plan.server, self.plan.organisation, _fail, _fail, _fail)
+        offline = Platform(self.plan.server, self.plan.organisation, _fail, _fail, _fail, _fail)
         workflow = Workflow(offline, self.folder)
         again = workflow.execute(self.plan, consent_in_advance(self.plan), RunOptions())
         assert again == self._replay()
@@ -268,7 +269,9 @@ def _make_plan(platform: HostilePlatform) -> Plan:
     for key, row in platform.world.connections.items():
         connection = Connection(id=key, name=row.name, updated_at=row.updated_at)
         snapshots[key] = ConnectionSnapshot(connection, "", _make_usage(usages.get(key)))
-    plan = Plan.create(platform.url, platform.organisation, tuple(platform.world.connections), snapshots)
+    now = datetime.now(UTC).isoformat()
+    ids = tuple(platform.world.connections)
+    plan = Plan.create(platform.url, platform.organisation, ids, Snapshots(snapshots), created_at=now)
     assert [row.id for row in plan.to_delete] == platform.world.free
     return plan
 
@@ -293,7 +296,7 @@ def _progress_check(workers: int) -> Callable[[RunProgress], None]:
     return check
 
 
-def _fail(*_: Any) -> Any:
+def _fail(*_: Any, **__: Any) -> Any:
     raise AssertionError("nothing may be asked or sent")
 
 
