@@ -54,8 +54,8 @@ class History(RuleBasedStateMachine):
         world = getattr(self, "world", None)
         if world is None:
             return
-        found = [violation for violation in world.violations if violation.kind not in self.ignored]
-        assert not found, "\n".join(["", *world.story, "", *(f"{kind}: {text}" for kind, text in found)])
+        violations = [violation for violation in world.violations if violation.kind not in self.ignored]
+        assert not violations, "\n".join(["", *world.story, "", *(f"{kind}: {text}" for kind, text in violations)])
 
     # Helpers.
 

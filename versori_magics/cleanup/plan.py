@@ -71,7 +71,7 @@ class PlanRow(msgspec.Struct, frozen=True):
     @property
     def running(self) -> int:
         """The number of running environments that its deletion would break."""
-        return len(self.running_environments)
+        return 0 if self.usage is None else self.usage.running
 
     @property
     def running_environments(self) -> dict[str, str]:

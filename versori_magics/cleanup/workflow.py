@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,6 +28,7 @@ from versori_magics.next_step import Action, NextStep
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from versori_magics.api.models import Connection
     from versori_magics.cleanup.consent import Consent
     from versori_magics.cleanup.plan import PlanRow
     from versori_magics.cleanup.platform import Platform
@@ -88,8 +90,9 @@ class Workflow:
         ids = resolve_selection(selection, platform.server, platform.organisation)
         check_size(len(ids), max_rows)
         breaking = resolve_breaking(allow_breaking, ids)
-        protection = self._protection()
-        unmatched_rules = protection.unmatched_rules(platform.connections()) if ids and protection.rules else ()
+        list_connections = cache(platform.connections)  # two checks need the list, and often neither is made
+        protection = self._protection(list_connections=list_connections)
+        unmatched_rules = protection.unmatched_rules(list_connections()) if ids and protection.rules else ()
         created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         snapshots = platform.snapshots(ids, no_projects=no_projects) if ids else Snapshots()
         return Plan.create(
@@ -115,10 +118,7 @@ class Workflow:
             If the plan is being executed now.
         """
         self._check_origin(plan)
-        report = recorded_report(plan, self.journal_folder)
-        if report is not None and is_under_way(Path(report.journal)):
-            raise under_way_error(plan.id)
-        return report
+        return recorded_report(plan, self.journal_folder)
 
     def execute(self, plan: Plan, consent: Consent | None, options: RunOptions, *, is_fresh: bool = False) -> Report:
         """Execute a plan that was agreed to.
@@ -205,13 +205,18 @@ class Workflow:
     def _snapshots(self, plan: Plan, rows: Sequence[PlanRow]) -> Snapshots:
         return self.platform.snapshots([row.id for row in rows], no_projects=plan.no_projects)
 
-    def _protection(self, plan: Plan | None = None) -> Protection:
+    def _protection(
+        self,
+        plan: Plan | None = None,
+        *,
+        list_connections: Callable[[], Sequence[tuple[Connection, str]]] | None = None,
+    ) -> Protection:
         """Return the rules of the protection files as they are now, and those that a plan was made with."""
         paths = [path for path in (self.protection_file, plan and plan.protection_file) if path]
         protection = NO_PROTECTION
         for path in dict.fromkeys(map(Path, paths)):
             protection |= read_protection(path)
-        protection.check_comments(self.platform.connections)
+        protection.check_comments(list_connections or self.platform.connections)
         return protection if plan is None else protection | recorded_protection(plan.protection)
 
     def _check_origin(self, plan: Plan) -> None:

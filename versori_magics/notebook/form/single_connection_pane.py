@@ -85,7 +85,7 @@ class SingleConnectionPane:
         return ulid
 
     def _show_details(self, details: ConnectionDetails) -> None:
-        if canonical_ulid(details.id) != canonical_ulid(self.connection.value.strip()):
+        if details.id != canonical_ulid(self.connection.value.strip()):
             return  # somebody typed another id meanwhile
         self._details.value = details.to_html()
         self._preview_button.disabled = False
